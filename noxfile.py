@@ -277,9 +277,6 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Run the benchmark named after ``--``, a file of benchmarks/, with its arguments."""
+    """What httpio costs beside other clients; arguments after ``--`` go to the benchmarks."""
     install(session, "bench")
-    if not session.posargs:
-        names = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
-        session.error(f"name one of {', '.join(names)}")
-    session.run("python", f"benchmarks/{session.posargs[0]}", *session.posargs[1:])
+    session.run("python", "-m", "benchmarks", *session.posargs)

@@ -35,12 +35,14 @@ WITHOUT_SOCKETS = [
 ]
 WITH_SOCKETS = [
     "_transport",
+    "_worker",
     "_resolver",
     "_connect",
     "_proxy",
     "_blocking",
     "_receiving",
     "_sending",
+    "_body",
     "_connection",
     "__init__",
 ]
