@@ -1,0 +1,112 @@
+"""Requests and responses as the caller sees them. Knows nothing of bytes on the wire."""
+
+from __future__ import annotations
+
+from ._exceptions import LocalProtocolError
+from ._headers import message_from_section
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from email.message import Message
+    from typing import TypeAlias
+
+    #: Header fields of a request: a mapping, or pairs where a name is to be repeated.
+    RequestHeaders: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class BodyFollowing:
+    """Passed as *body* of a request, says that the content is written by separate calls.
+
+    `length` is its size in bytes. If it is `None`, the content is sent in chunks (RFC 9112 §7.1)
+    and ends with `HTTPConnection.finish_body`.
+    """
+
+    __slots__ = ("length",)
+
+    def __init__(self, length: int | None = None) -> None:
+        if length is not None and length < 0:
+            raise LocalProtocolError(f"the length of a body cannot be negative, got {length}")
+        #: Size of the content in bytes, or `None` if it is not known yet.
+        self.length = length
+
+    def __repr__(self) -> str:
+        return f"BodyFollowing({'' if self.length is None else self.length})"
+
+
+class HTTPResponse:
+    """Head of a response. The content is read from the `HTTPConnection`.
+
+    It also unpacks as ``(method, path, status, reason, headers)``.
+    """
+
+    __slots__ = (
+        "_field_section",
+        "_headers",
+        "_trailer_section",
+        "_trailers",
+        "informational",
+        "length",
+        "method",
+        "path",
+        "reason",
+        "status",
+        "version",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        status: int,
+        reason: str,
+        field_section: bytes = b"",
+        length: int | None = None,
+        version: str = "1.1",
+        informational: tuple[HTTPResponse, ...] = (),
+    ) -> None:
+        #: Method of the request that this is the response to.
+        self.method = method
+        #: Path of the request that this is the response to, as the caller gave it.
+        self.path = path
+        #: Status code (RFC 9110 §15).
+        self.status = status
+        #: Reason phrase, which may be empty.
+        self.reason = reason
+        #: Bytes of content that will be transferred, or `None` if that is not known beforehand.
+        #: It is 0 for the response to a HEAD request, whatever its Content-Length.
+        self.length = length
+        #: The server's HTTP version, ``"1.1"`` or ``"1.0"``.
+        self.version = version
+        #: The interim (1xx) responses that came before this one, oldest first.
+        self.informational = informational
+        self._field_section = field_section
+        self._headers: Message | None = None
+        self._trailer_section = b""
+        self._trailers: Message | None = None
+
+    @property
+    def headers(self) -> Message:
+        """Header fields. Repeated fields are all kept (`email.message.Message.get_all`)."""
+        if self._headers is None:
+            self._headers = message_from_section(self._field_section)
+        return self._headers
+
+    @property
+    def trailers(self) -> Message:
+        """Trailer fields (RFC 9112 §7.1.2), empty until the content was read to its end."""
+        if self._trailers is None:
+            if not self._trailer_section:
+                return message_from_section(b"")
+            self._trailers = message_from_section(self._trailer_section)
+        return self._trailers
+
+    def trailers_received(self, trailer_section: bytes) -> None:
+        """Take over the trailer section. For the connection to call."""
+        self._trailer_section = trailer_section
+
+    def __iter__(self) -> Iterator[str | int | Message]:
+        return iter((self.method, self.path, self.status, self.reason, self.headers))
+
+    def __repr__(self) -> str:
+        return f"<HTTPResponse {self.status} {self.reason!r} to {self.method} {self.path}>"
