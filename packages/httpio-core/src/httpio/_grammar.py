@@ -1,0 +1,63 @@
+"""The grammar of RFC 9110 and RFC 9112, as far as a client needs it, compiled.
+
+Names are those of the RFCs' rules. All patterns work on bytes, use possessive quantifiers and so
+take time linear in the input. What they refuse is explained elsewhere (`_parser`, `_encoders`): here
+is only what is right.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+# RFC 9110 §5.6.2
+_token = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+# RFC 9110 §5.5. Octets above 0x7f are obs-text; CR, LF and NUL are the dangerous ones. Other
+# controls are invalid, but harmless to framing: they reach the caller as they came.
+_field_content = rb"[^\r\n\0]*+"
+# RFC 9112 §5.2: a line that starts with white space continues the one before.
+_field_line = _token + rb":" + _field_content + rb"(?:\r\n[ \t]" + _field_content + rb")*+\r\n"
+_field_section = rb"(?:" + _field_line + rb")*+"
+
+TOKEN: Final = re.compile(_token)
+
+#: Head of a response (RFC 9112 §2.1, §4): version digit, status code, reason phrase, field section.
+RESPONSE_HEAD: Final = re.compile(
+    rb"HTTP/1\.([0-9]) ([0-9]{3})(?: ([^\r\n\0]*+))?\r\n(" + _field_section + rb")\r\n"
+)
+
+#: Field lines followed by an empty line (RFC 9112 §7.1.2).
+TRAILER_SECTION: Final = re.compile(rb"(" + _field_section + rb")\r\n")
+
+#: What decides about framing and persistence, in a head that `RESPONSE_HEAD` has accepted.
+FRAMING_FIELDS: Final = re.compile(
+    rb"\n(?i:(content-length|transfer-encoding|connection)):"
+    rb"([^\r]*+(?:\r\n[ \t][^\r]*+)*+)"
+)
+
+#: Any octets that a correct head can begin with, as far as line ends and NUL are concerned.
+HEAD_PREFIX: Final = re.compile(rb"(?:[^\r\n\0]++|\r\n)*+\r?\Z")
+
+#: First line of a chunk (RFC 9112 §7.1): size, extensions skipped. Blanks before the line end are
+#: against the grammar, but old servers pad the size with them and nothing can hide there.
+CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*+(?:;[^\r\n\0]*+)?\r\n")
+#: Any octets that `CHUNK_LINE` can begin with.
+CHUNK_LINE_PREFIX: Final = re.compile(rb"[0-9A-Fa-f]{1,16}(?:[ \t]*+(?:;[^\r\n\0]*+)?\r?)?\Z")
+
+#: Content-Length = 1*DIGIT (RFC 9110 §8.6). Nothing of more than 18 digits is sane.
+CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+
+#: Head of a request (RFC 9112 §2.1, §3), without obs-fold, which a sender must not generate.
+REQUEST_HEAD: Final = re.compile(
+    _token + rb" [!-~]++ HTTP/1\.1\r\n(?:" + _token + rb":" + _field_content + rb"\r\n)*+\r\n"
+)
+#: Field lines of a trailer section that is to be sent.
+REQUEST_TRAILERS: Final = re.compile(rb"(?:" + _token + rb":" + _field_content + rb"\r\n)*+\r\n")
+
+#: origin-form (RFC 9112 §3.2.1), asterisk-form not included.
+ORIGIN_FORM: Final = re.compile(rb"/[!-~]*+")
+#: Host = uri-host [ ":" port ] (RFC 9110 §7.2), of the names that DNS and files of hosts can have.
+HOST: Final = re.compile(rb"(?:[0-9A-Za-z._~-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,5})?")
