@@ -1,0 +1,327 @@
+"""Requests as bytes: heads, chunks, trailers.
+
+Pure functions. Everything that the caller gave is converted first, and what is then checked is the
+very bytes that would go on the wire: one expression for the whole head, and the number of its lines.
+A value that hides a line end, or a string that turns into something else when it is encoded, cannot
+pass. Words for what is wrong are looked for only after the check has failed.
+"""
+
+from __future__ import annotations
+
+from ._exceptions import LocalProtocolError
+from ._grammar import HOST, ORIGIN_FORM, REQUEST_HEAD, REQUEST_TRAILERS, TOKEN
+from ._messages import BodyFollowing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
+
+    from _typeshed import ReadableBuffer
+
+    from ._messages import RequestHeaders
+
+
+class RequestHead:
+    """The head of a request as bytes, and what the connection must know of it."""
+
+    __slots__ = ("asks_close", "asks_upgrade", "content_length", "data", "expects_continue")
+
+    def __init__(
+        self,
+        data: bytes,
+        content_length: int | None,
+        asks_close: bool,
+        asks_upgrade: bool,
+        expects_continue: bool,
+    ) -> None:
+        self.data: Final = data
+        #: Bytes of content that belong to the request, or `None` if it is chunked.
+        self.content_length: Final = content_length
+        self.asks_close: Final = asks_close
+        self.asks_upgrade: Final = asks_upgrade
+        #: The request has ``Expect: 100-continue`` and waits for the answer.
+        self.expects_continue: Final = expects_continue
+
+
+def require_str(what: str, *values: object) -> None:
+    """Raise `TypeError` unless all *values*, which are *what*, are strings."""
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(f"{what} must be str, got {value!r}")
+
+
+def encode_hostname(hostname: str) -> str:
+    """Return *hostname* in the form that it has in Host (RFC 9110 §7.2), without port.
+
+    IPv6 literals get brackets and lose their zone, names outside ASCII are converted by IDNA.
+    Raises `LocalProtocolError` for what cannot be a host name.
+    """
+    require_str("host names", hostname)
+    name = hostname
+    if name.startswith("[") and name.endswith("]"):
+        name = name[1:-1]
+    if ":" in name:
+        import socket
+
+        address, _, _ = name.partition("%")
+        try:
+            socket.inet_pton(socket.AF_INET6, address)
+        except (OSError, ValueError):
+            raise LocalProtocolError(
+                f"{hostname!r} is no host name and no IPv6 address; a port is a separate argument"
+            ) from None
+        return f"[{address}]"
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode("ascii")
+        except UnicodeError as exc:
+            raise LocalProtocolError(f"{hostname!r} is no valid host name: {exc}") from None
+    if not HOST.fullmatch(name.encode("ascii")):
+        raise LocalProtocolError(
+            f"expected a host name of letters, digits, '-', '.', '_' and '~', got {hostname!r}"
+        )
+    return name
+
+
+def encode_authority(hostname: str, port: int, default_port: int | None) -> str:
+    """Return ``host`` or ``host:port`` for Host, CONNECT and absolute-form."""
+    host = encode_hostname(hostname)
+    return host if port == default_port else f"{host}:{port}"
+
+
+def _pairs(headers: RequestHeaders) -> Iterable[tuple[str, str]]:
+    items = getattr(headers, "items", None)
+    if items is not None:
+        pairs: Iterable[tuple[str, str]] = items()
+        return pairs
+    if isinstance(headers, (str, bytes)):
+        raise TypeError("headers must be a mapping or an iterable of pairs, not a string")
+    return headers  # type: ignore[return-value]  # no mapping: the other branch of the union
+
+
+def request_target(method: str, path: str) -> str:
+    """Return *path* in the form that belongs in a request line to an origin server.
+
+    RFC 9112 §3.2: origin-form; ``*`` only for OPTIONS; ``host:port`` only for CONNECT.
+    """
+    if path.startswith("/"):
+        return path
+    # RFC 9112 §3.2.1: an empty path is sent as "/".
+    if not path or path.startswith("?"):
+        return f"/{path}"
+    if method == "OPTIONS" and path == "*":
+        return path
+    if method == "CONNECT" and _is_authority(path):
+        return path
+    raise LocalProtocolError(
+        f"the path of a request must start with '/', got {path[:80]!r}"
+        if method != "CONNECT"
+        else f"CONNECT takes 'host:port' as its target, got {path[:80]!r}"
+    )
+
+
+def _is_authority(target: str) -> bool:
+    return (
+        target.isascii()
+        and HOST.fullmatch(target.encode("ascii")) is not None
+        and ":" in target.rpartition("]")[2]
+    )
+
+
+def encode_request_head(
+    method: str,
+    target: str,
+    host: str,
+    headers: RequestHeaders | None,
+    body: bytes | bytearray | memoryview | BodyFollowing | None,
+    *,
+    expect100: bool = False,
+    added_fields: tuple[tuple[str, str], ...] = (),
+    tunnel: bool = False,
+) -> RequestHead:
+    """Return the head of a request.
+
+    *target* is the request target in its final form, *host* the value of Host. Added where the
+    caller did not give them: Host (always first), Accept-Encoding, Content-Length or
+    Transfer-Encoding, and *added_fields*; with *tunnel*, for CONNECT, nothing but Host. What the
+    caller gives for framing must agree with *body*.
+    Raises `LocalProtocolError` for whatever must not go on the wire.
+    """
+    lines: list[str] = []
+    given_length = given_coding = None
+    accept_encoding = True
+    asks_close = asks_upgrade = expects = False
+    if headers is not None:
+        for name, value in _pairs(headers):
+            require_str("names and values of header fields", name, value)
+            match name.lower():
+                case "host":
+                    if lines and lines[0].startswith("Host:"):
+                        raise LocalProtocolError("a request must have one Host field, got several")
+                    if not HOST.fullmatch(value.encode("latin-1", "replace")):
+                        raise LocalProtocolError(f"expected 'host[:port]' as Host, got {value!r}")
+                    lines.insert(0, f"Host: {value}")
+                    continue
+                case "accept-encoding":
+                    accept_encoding = False
+                case "content-length":
+                    given_length = value if given_length is None else f"{given_length}, {value}"
+                    continue
+                case "transfer-encoding":
+                    given_coding = value if given_coding is None else f"{given_coding}, {value}"
+                    continue
+                case "connection":
+                    options = [option.strip() for option in value.lower().split(",")]
+                    asks_close = asks_close or "close" in options
+                case "upgrade":
+                    asks_upgrade = True
+                case "expect":
+                    expects = True
+                case _:
+                    pass
+            lines.append(f"{name}: {value}")
+    if not lines or not lines[0].startswith("Host:"):
+        lines.insert(0, f"Host: {host}")
+    for name, value in added_fields:
+        if not any(line.lower().startswith(f"{name.lower()}:") for line in lines):
+            lines.append(f"{name}: {value}")
+    # Content is handed over as it comes; a coding that nobody asked for would only surprise.
+    if accept_encoding and not tunnel:
+        lines.append("Accept-Encoding: identity")
+
+    if body is None:
+        length: int | None = 0
+    elif isinstance(body, BodyFollowing):
+        length = body.length
+    else:
+        length = len(body)
+    _check_framing(length, given_length, given_coding)
+    if length is None:
+        lines.append("Transfer-Encoding: chunked")
+    # RFC 9110 §9.3.6: in CONNECT it has no meaning.
+    elif not tunnel:
+        lines.append(f"Content-Length: {length}")
+
+    # RFC 9110 §10.1.1: a client must not expect 100 for a request without content.
+    if (expects or expect100) and body is None:
+        raise LocalProtocolError("Expect: 100-continue needs a body, this request has none")
+    if expect100 and not isinstance(body, BodyFollowing):
+        raise LocalProtocolError(
+            "expect100 needs the body to follow: pass body=BodyFollowing(...) and write() it "
+            "after read_response() has returned the 100 response"
+        )
+    expects_continue = expect100 and length != 0
+    if expects_continue and not expects:
+        lines.append("Expect: 100-continue")
+
+    try:
+        fields = "\r\n".join(lines)
+        data = f"{method} {target} HTTP/1.1\r\n{fields}\r\n\r\n".encode("latin-1")
+    except UnicodeEncodeError as exc:
+        raise LocalProtocolError(
+            f"method, path and header fields must be latin-1, got {exc.object[exc.start]!r}; "
+            "percent-encode a path with urllib.parse.quote()"
+        ) from None
+    if not REQUEST_HEAD.fullmatch(data) or data.count(b"\r\n") != len(lines) + 2:
+        raise _explain(method, target, lines)
+    return RequestHead(data, length, asks_close, asks_upgrade, expects_continue)
+
+
+def _check_framing(length: int | None, given_length: str | None, given_coding: str | None) -> None:
+    """Refuse what the caller says of the body's framing if it is not so (RFC 9112 §6.2)."""
+    if given_length is not None and (length is None or given_length.strip(" \t") != str(length)):
+        has = "is sent in chunks" if length is None else f"has {length} bytes"
+        raise LocalProtocolError(
+            f"Content-Length is {given_length!r}, but the body {has}; it can be left out"
+        )
+    if given_coding is not None and (
+        length is not None or given_coding.strip(" \t").lower() != "chunked"
+    ):
+        raise LocalProtocolError(
+            f"Transfer-Encoding is {given_coding!r}, but only 'chunked' is possible, and only "
+            "with body=BodyFollowing(); it can be left out"
+        )
+
+
+def _explain(method: str, target: str, lines: list[str]) -> LocalProtocolError:
+    if not TOKEN.fullmatch(method.encode("latin-1")):
+        return LocalProtocolError(f"the method must be a token such as 'GET', got {method[:80]!r}")
+    if not ORIGIN_FORM.fullmatch(b"/" + target.encode("latin-1")):
+        return LocalProtocolError(
+            "the path must be visible ASCII characters without blanks, percent-encode others with "
+            f"urllib.parse.quote(); got {target[:80]!r}"
+        )
+    return _explain_lines(lines)
+
+
+def _explain_lines(lines: list[str]) -> LocalProtocolError:
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if not TOKEN.fullmatch(name.encode("latin-1")):
+            return LocalProtocolError(f"a field name must be a token, got {name[:80]!r}")
+        if any(octet in value for octet in "\r\n\0"):
+            return LocalProtocolError(
+                f"the value of {name} must not contain CR, LF or NUL, got {value[:80]!r}"
+            )
+    return LocalProtocolError("the header fields do not make a proper request")
+
+
+#: Ends a chunk's data.
+CHUNK_END: Final = b"\r\n"
+
+
+def encode_chunk_start(size: int) -> bytes:
+    """Return the first line of a chunk of *size* bytes, which must not be 0 (RFC 9112 §7.1)."""
+    return b"%x\r\n" % size
+
+
+# What decides about framing, routing or authentication must not come late (RFC 9110 §6.5.1).
+_FORBIDDEN_TRAILERS: Final = frozenset(
+    ("authorization", "connection", "content-encoding", "content-length", "content-range",
+     "content-type", "expect", "host", "te", "trailer", "transfer-encoding")
+)  # fmt: skip
+
+
+def encode_last_chunk(trailers: RequestHeaders | None) -> bytes:
+    """Return the last chunk and the trailer section (RFC 9112 §7.1, §7.1.2)."""
+    lines: list[str] = []
+    for name, value in _pairs(trailers) if trailers is not None else ():
+        require_str("names and values of trailers", name, value)
+        if name.lower() in _FORBIDDEN_TRAILERS:
+            raise LocalProtocolError(f"{name} must not be sent as a trailer")
+        lines.append(f"{name}: {value}\r\n")
+    try:
+        section = f"{''.join(lines)}\r\n".encode("latin-1")
+    except UnicodeEncodeError:
+        raise LocalProtocolError("trailers must be latin-1") from None
+    if not REQUEST_TRAILERS.fullmatch(section) or section.count(b"\r\n") != len(lines) + 1:
+        raise _explain_lines([line[:-2] for line in lines])
+    return b"0\r\n" + section
+
+
+def basic_credentials(user: str, password: str) -> str:
+    """Return the value of (Proxy-)Authorization for the Basic scheme (RFC 7617)."""
+    from base64 import b64encode
+
+    if ":" in user:
+        raise LocalProtocolError("the user name for Basic authentication must not contain ':'")
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+def content_md5(body: bytes | bytearray | memoryview) -> str:
+    """Return the value of Content-MD5 for *body*: a checksum, not a protection."""
+    from base64 import b64encode
+    from hashlib import md5
+
+    return b64encode(md5(body, usedforsecurity=False).digest()).decode("ascii")
+
+
+def as_bytes_view(data: ReadableBuffer) -> memoryview:
+    """Return *data* as a view of its bytes. Raises `TypeError` unless it is bytes-like."""
+    view = memoryview(data)
+    if view.itemsize == 1 and view.ndim == 1 and view.c_contiguous:
+        return view
+    if not view.c_contiguous:
+        raise LocalProtocolError("a body must be contiguous in memory")
+    return view.cast("B")
