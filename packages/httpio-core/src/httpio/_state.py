@@ -1,0 +1,285 @@
+"""The state of a connection: two half-machines that share a queue and a reason.
+
+One thread or task may send while another receives, so neither half changes what the other decides
+by. They are linked only by `State.outstanding`, which the sender appends to and the receiver pops
+from, and by `State.close_reason`.
+
+::
+
+    sending                                     receiving
+
+    IDLE ◄──────────────────────────┐           IDLE   nothing outstanding
+     │ request_started()            │            │ ▲
+     ├─ no content ─────────────────┤            ▼ │ response_complete()
+     ├─ expects 100 ─► AWAITING_    │           AWAITING_RESPONSE
+     │                 CONTINUE     │            │ ▲
+     │                  │ continue_received()    │ │ continue_received()
+     ▼                  ▼           │            ▼ │ response_complete()
+    SENDING_BODY ◄──────┘           │           READING_BODY
+     │ request_sent()               │
+     └──────────────────────────────┘
+
+    any ── close_sending(), close_because() ──► CLOSED
+
+`receiving` is worked out from the queue rather than stored: a sender that appends and a receiver
+that finds the queue empty could otherwise overwrite each other's word.
+
+`close_sending` leaves the receiving half alone, for the answers that are still to be had: after the
+server announced its close, or after it broke the connection while we were sending.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+
+from ._exceptions import CloseReason, ConnectionClosed, EarlyResponse, StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._encoders import RequestHead
+    from ._messages import HTTPResponse
+
+
+class Sending(Enum):
+    """States of the sending half."""
+
+    IDLE = "no request is being sent"
+    AWAITING_CONTINUE = "a request waits for 100 Continue before its content is sent"
+    SENDING_BODY = "the content of a request is being sent"
+    CLOSED = "nothing can be sent any more"
+
+
+class Receiving(Enum):
+    """States of the receiving half."""
+
+    IDLE = "nothing is outstanding"
+    AWAITING_RESPONSE = "the head of a response is outstanding"
+    READING_BODY = "the content of a response is being read"
+    CLOSED = "nothing can be received any more"
+
+
+# Nobody has lost anything by these: the next request may open a new connection unasked.
+_REOPENS = frozenset(
+    (
+        CloseReason.CLOSED_LOCALLY,
+        CloseReason.DETACHED,
+        CloseReason.CLOSE_REQUESTED,
+        CloseReason.CONTENT_NOT_WANTED,
+    )
+)
+
+
+class Exchange:
+    """A request and what has come back for it so far."""
+
+    __slots__ = (
+        "asks_close",
+        "asks_upgrade",
+        "awaits_continue",
+        "content_follows",
+        "final_status",
+        "informational",
+        "method",
+        "path",
+        "remaining",
+    )
+
+    def __init__(
+        self, method: str, path: str, head: RequestHead, content_follows: bool = False
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.asks_close = head.asks_close
+        self.asks_upgrade = head.asks_upgrade
+        self.awaits_continue = head.expects_continue
+        #: Bytes of content that are still to be sent, or `None` while chunks are.
+        self.remaining = head.content_length
+        #: The content is written by separate calls.
+        self.content_follows = content_follows
+        #: Status code of the final response, 0 until its head has arrived.
+        self.final_status = 0
+        #: Interim responses that were skipped.
+        self.informational: tuple[HTTPResponse, ...] = ()
+
+
+class State:
+    """What has been asked, what has been answered, and whether anything more can be."""
+
+    __slots__ = (
+        "_reading",
+        "_receiving_closed",
+        "close_reason",
+        "outstanding",
+        "sending",
+        "uploading",
+    )
+
+    def __init__(self) -> None:
+        self.sending = Sending.IDLE
+        #: Requests whose response is not complete, oldest first; the last may not be sent yet.
+        self.outstanding: deque[Exchange] = deque()
+        #: The one of them whose content is not sent completely.
+        self.uploading: Exchange | None = None
+        #: Why nothing can be sent any more, if so.
+        self.close_reason: CloseReason | None = None
+        self._reading = False
+        self._receiving_closed = False
+
+    @property
+    def receiving(self) -> Receiving:
+        if self._receiving_closed:
+            return Receiving.CLOSED
+        if self._reading:
+            return Receiving.READING_BODY
+        return Receiving.AWAITING_RESPONSE if self.outstanding else Receiving.IDLE
+
+    @property
+    def in_body(self) -> bool:
+        """A response's content has been begun and not finished."""
+        return self._reading
+
+    @property
+    def reopens(self) -> bool:
+        """The connection is closed in a way that lets the next request open it anew."""
+        return self.close_reason in _REOPENS and (
+            not self.outstanding or self.close_reason is CloseReason.CLOSED_LOCALLY
+        )
+
+    # Verbs of the sending half
+
+    def request_started(self, exchange: Exchange) -> None:
+        """The head of a request is about to be sent."""
+        self.outstanding.append(exchange)
+        if exchange.remaining != 0:
+            self.uploading = exchange
+            self.sending = (
+                Sending.AWAITING_CONTINUE if exchange.awaits_continue else Sending.SENDING_BODY
+            )
+
+    def request_withdrawn(self) -> None:
+        """Not a byte of the request that was started has been sent."""
+        self.outstanding.pop()
+        self.uploading = None
+        self.sending = Sending.IDLE
+
+    def continue_received(self) -> None:
+        """The content may be sent: the server said so, or the caller will not wait."""
+        if self.uploading is not None:
+            self.uploading.awaits_continue = False
+        self.sending = Sending.SENDING_BODY
+
+    def request_sent(self, exchange: Exchange) -> None:
+        """The request is sent completely, with its content."""
+        self.uploading = None
+        if exchange.asks_close:
+            # RFC 9112 §9.6: after this no further request may be sent.
+            self.close_sending(CloseReason.CLOSE_REQUESTED)
+        # What closed in the meantime stays closed.
+        elif self.close_reason is None:
+            self.sending = Sending.IDLE
+
+    # Verbs of the receiving half
+
+    def final_response_received(self, status: int, persists: bool) -> None:
+        """The head of the final response to the oldest request was received."""
+        exchange = self.outstanding[0]
+        exchange.final_status = status
+        if exchange.awaits_continue:
+            # The peer may or may not count on the content: only a close makes that certain
+            # (RFC 9110 §10.1.1).
+            exchange.awaits_continue = False
+            self.uploading = None
+            self.close_sending(CloseReason.CONTENT_NOT_WANTED)
+        elif exchange.asks_close:
+            self.close_sending(CloseReason.CLOSE_REQUESTED)
+        elif not persists:
+            self.close_sending(CloseReason.SERVER_ANNOUNCED_CLOSE)
+
+    def content_started(self) -> None:
+        """The caller has the head of the response, its content is to be read."""
+        self._reading = True
+
+    def switched_protocols(self) -> None:
+        """The caller has the head of a response after which the connection is not HTTP any more."""
+        self.outstanding.popleft()
+        self.close_because(CloseReason.SWITCHED_PROTOCOLS)
+
+    def detached(self) -> None:
+        """The socket belongs to the caller now."""
+        self.close_reason = CloseReason.DETACHED
+
+    def response_complete(self) -> None:
+        """The response to the oldest request was received to its end."""
+        self._reading = False
+        exchange = self.outstanding.popleft()
+        if self.close_reason is not None and self._closes_after(exchange):
+            # RFC 9112 §9.6: nothing after the last response is believed.
+            self._receiving_closed = True
+
+    def _closes_after(self, exchange: Exchange) -> bool:
+        """Tell if the response that was read last was the last one that can be read."""
+        if self.close_reason is CloseReason.CLOSE_REQUESTED:
+            return exchange.asks_close
+        # A send that failed says nothing about the answers that were on their way.
+        return self.close_reason not in (CloseReason.CONNECTION_LOST, CloseReason.SEND_ABORTED)
+
+    # Closing
+
+    def close_sending(self, reason: CloseReason) -> None:
+        """Nothing more can be sent. What closed the connection first is what counts."""
+        if self.close_reason is None:
+            self.close_reason = reason
+        self.sending = Sending.CLOSED
+
+    def answered_early(self) -> None:
+        """The server answered for good, and the rest of the content is not sent."""
+        self.close_reason = CloseReason.EARLY_RESPONSE
+        self.sending = Sending.CLOSED
+
+    def close_because(self, reason: CloseReason) -> None:
+        """Nothing more can be sent or received."""
+        self.close_sending(reason)
+        self._receiving_closed = True
+
+    def unanswered(self) -> tuple[tuple[str, str], ...]:
+        """Return ``(method, path)`` of each request without complete response."""
+        return tuple((exchange.method, exchange.path) for exchange in tuple(self.outstanding))
+
+    def early_response(self) -> EarlyResponse:
+        """Return the exception that ends the upload of a request that was answered."""
+        exchange = self.uploading or self.outstanding[0]
+        return EarlyResponse(
+            f"the server answered {exchange.method} {exchange.path} with status "
+            f"{exchange.final_status} before the request was sent completely; read_response() "
+            "returns the answer, reset() makes the connection usable afterwards",
+            reason=CloseReason.EARLY_RESPONSE,
+            unanswered=self.unanswered(),
+        )
+
+    def closed_error(self, detail: str = "") -> ConnectionClosed:
+        """Return the exception that says why the connection is closed, and what that left open."""
+        reason = self.close_reason
+        assert reason is not None, "only a closed connection has a reason"
+        unanswered = self.unanswered()
+        message = f"the connection cannot be used any more: {detail or reason.value}"
+        if unanswered:
+            count = len(unanswered)
+            message += f"; {count} request{'s have' if count > 1 else ' has'} no complete response"
+        if not self.reopens:
+            message += "; reset() makes the connection usable"
+        return ConnectionClosed(message, reason=reason, unanswered=unanswered)
+
+    def refuse_request(self) -> StateError:
+        """Return the exception for a request that comes before the one before it is sent."""
+        exchange = self.uploading
+        assert exchange is not None, "only an unsent body keeps the next request waiting"
+        what = f"the body of {exchange.method} {exchange.path}"
+        if self.sending is Sending.AWAITING_CONTINUE:
+            return StateError(
+                f"{what} waits for 100 Continue: read_response() shows the server's answer, "
+                "proceed_without_continue() sends without it"
+            )
+        if exchange.remaining is None:
+            return StateError(f"{what} is not finished: end it with finish_body()")
+        return StateError(f"{what} is not sent completely: write() {exchange.remaining} more bytes")
