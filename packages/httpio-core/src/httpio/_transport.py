@@ -1,0 +1,311 @@
+"""The only place that sends and receives on a connection.
+
+Knows sockets, TLS and the tracer, nothing of HTTP. A ``try_`` method makes one non-blocking attempt
+and returns `None` where it would block; then `send_wait` or `recv_wait` says what to wait for. Every
+way in which a network connection can break becomes `ConnectionClosed`.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+from _thread import allocate_lock
+
+from ._coroutine import POLLIN, POLLOUT, PollNeeded
+from ._exceptions import CloseReason, ConnectionClosed, StateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Sequence
+    from typing import Final
+
+    from ._tracing import Tracer
+
+#: TLS sends in records of this size. Without it one SSL_write would go through many records and,
+#: when the socket is full, not tell how far it came.
+TLS_RECORD_SIZE: Final = 16 * 1024
+
+# macOS has one with other arguments, Windows has none.
+_sendfile = os.sendfile if sys.platform == "linux" else None
+
+
+class Transport:
+    """A connected, non-blocking socket without TLS."""
+
+    __slots__ = (
+        "_poller",
+        "_recv",
+        "_recv_into",
+        "_send",
+        "_tracer",
+        "closed",
+        "drained",
+        "poll_in",
+        "poll_out",
+        "recv_wait",
+        "send_wait",
+        "sock",
+    )
+
+    def __init__(self, sock: socket.socket, tracer: Tracer | None) -> None:
+        self.sock = sock
+        # Bound once: a method that is looked up at each call costs as much as our own work.
+        self._recv = sock.recv
+        self._recv_into = sock.recv_into
+        self._send = sock.send
+        self._tracer = tracer
+        fd = sock.fileno()
+        #: What to wait for to receive or to send, whatever TLS may want in between.
+        self.poll_in: Final = PollNeeded(fd, POLLIN)
+        self.poll_out: Final = PollNeeded(fd, POLLOUT)
+        #: What to wait for after an attempt that would have blocked.
+        self.recv_wait = self.poll_in
+        self.send_wait = self.poll_out
+        #: The last receive left nothing behind, so another attempt would most likely be in vain.
+        self.drained = True
+        self.closed = False
+        self._poller: Final = _Readable(fd)
+
+    def is_readable(self) -> bool:
+        """Tell if there is something to receive, the peer's close included. Does not block."""
+        return self._poller()
+
+    def try_recv_into(self, view: memoryview) -> int | None:
+        """Receive into *view*; return the number of bytes, 0 after the peer's close."""
+        try:
+            size = self._recv_into(view)
+        except BlockingIOError:
+            self.drained = True
+            return None
+        except OSError as exc:
+            raise self._lost(exc) from exc
+        self.drained = size < len(view)
+        if self._tracer is not None and size:
+            self._tracer.received(view[:size])
+        return size
+
+    def try_recv(self, size: int) -> bytes | None:
+        """Receive and return up to *size* bytes, ``b""`` after the peer's close."""
+        try:
+            data = self._recv(size)
+        except BlockingIOError:
+            self.drained = True
+            return None
+        except OSError as exc:
+            raise self._lost(exc) from exc
+        self.drained = len(data) < size
+        if self._tracer is not None and data:
+            self._tracer.received(memoryview(data))
+        return data
+
+    def try_send(self, data: bytes | memoryview) -> int | None:
+        """Send *data* as far as the socket takes it; return the number of bytes."""
+        try:
+            size = self._send(data)
+        except BlockingIOError:
+            return None
+        except OSError as exc:
+            raise self._lost(exc) from exc
+        if self._tracer is not None:
+            self._tracer.sent(data if size == len(data) else memoryview(data)[:size])
+        return size
+
+    @property
+    def can_sendfile(self) -> bool:
+        """`try_sendfile` works here: not with TLS, nor with a tracer that is to see the bytes."""
+        return _sendfile is not None and self._tracer is None
+
+    def try_sendfile(self, fd: int, offset: int, size: int) -> int | None:
+        """Send up to *size* bytes from *offset* of a regular file; return the number of bytes."""
+        assert _sendfile is not None
+        try:
+            return _sendfile(self.sock.fileno(), fd, offset, size)
+        except BlockingIOError:
+            return None
+        except OSError as exc:
+            raise self._lost(exc) from exc
+
+    @property
+    def sent_in_part(self) -> bool:
+        """Something of a `try_send` that returned `None` is on its way."""
+        return False
+
+    def close(self) -> None:
+        """Close the socket. What the peer still sends is refused."""
+        if not self.closed:
+            self.closed = True
+            try:
+                # Wakes up whoever waits for the socket in another thread.
+                self.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            self.sock.close()
+
+    def detach(self) -> socket.socket:
+        """Give the socket away; the transport is closed, the socket is not."""
+        self.closed = True
+        return self.sock
+
+    def _lost(self, exc: OSError) -> Exception:
+        if self.closed:
+            reason = CloseReason.CLOSED_LOCALLY
+            return ConnectionClosed(f"the connection was closed: {reason.value}", reason=reason)
+        return ConnectionClosed(f"the connection broke: {exc}", reason=CloseReason.CONNECTION_LOST)
+
+
+class NoTransport(Transport):
+    """Stands in until a connection is opened. Nothing is sent or received through it."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.closed = True
+        self.drained = False
+
+    def close(self) -> None:
+        pass
+
+
+class TLSTransport(Transport):
+    """A connected, non-blocking socket with TLS, after its handshake.
+
+    OpenSSL objects must not be used by two threads at once, so a lock is held around each call. No
+    call blocks, so nobody waits for it long.
+    """
+
+    __slots__ = ("_eof_error", "_lock", "_retry", "_ssl_error", "_tls", "_want_read", "_want_write")
+
+    def __init__(self, sock: ssl.SSLSocket, tracer: Tracer | None) -> None:
+        # Not at the top: `import ssl` takes longer than all of this package.
+        import ssl
+
+        super().__init__(sock, tracer)
+        self._tls: Final = sock
+        self._lock = allocate_lock()
+        # A record that OpenSSL has begun to send: it wants to be given the same bytes again.
+        self._retry: bytes | None = None
+        self._want_read = ssl.SSLWantReadError
+        self._want_write = ssl.SSLWantWriteError
+        self._eof_error = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+        self._ssl_error = ssl.SSLError
+
+    def is_readable(self) -> bool:
+        with self._lock:
+            if not self.closed and self._tls.pending():
+                return True
+        return self._poller()
+
+    def try_recv_into(self, view: memoryview) -> int | None:
+        try:
+            with self._lock:
+                size = self._recv_into(view)
+        except OSError as exc:
+            self._check_recv(exc)
+            return None
+        # A receive brings one record at the most, so it tells nothing about what is left.
+        self.drained = False
+        if self._tracer is not None and size:
+            self._tracer.received(view[:size])
+        return size
+
+    def try_recv(self, size: int) -> bytes | None:
+        try:
+            with self._lock:
+                data = self._recv(min(size, TLS_RECORD_SIZE))
+        except OSError as exc:
+            self._check_recv(exc)
+            return None
+        self.drained = False
+        if self._tracer is not None and data:
+            self._tracer.received(memoryview(data))
+        return data
+
+    def _check_recv(self, exc: OSError) -> None:
+        if isinstance(exc, self._want_read):
+            self.drained = True
+            self.recv_wait = self.poll_in
+        elif isinstance(exc, self._want_write):
+            self.recv_wait = self.poll_out
+        else:
+            raise self._lost(exc) from exc
+
+    def try_send(self, data: bytes | memoryview) -> int | None:
+        record = self._next_record(data)
+        try:
+            with self._lock:
+                size = self._send(record)
+        except OSError as exc:
+            if isinstance(exc, self._want_write):
+                self.send_wait = self.poll_out
+            elif isinstance(exc, self._want_read):
+                self.send_wait = self.poll_in
+            else:
+                raise self._lost(exc) from exc
+            self._retry = bytes(record)
+            return None
+        self._retry = None
+        if self._tracer is not None:
+            self._tracer.sent(record[:size])
+        return size
+
+    def _next_record(self, data: bytes | memoryview) -> bytes | memoryview:
+        retry = self._retry
+        if retry is None:
+            return memoryview(data)[:TLS_RECORD_SIZE] if len(data) > TLS_RECORD_SIZE else data
+        if data[: len(retry)] != retry:
+            raise StateError(
+                f"the {len(retry)} bytes that did not fit before are on their way already: "
+                "write() must be given them, with what follows, again"
+            )
+        return retry
+
+    @property
+    def can_sendfile(self) -> bool:
+        return False
+
+    @property
+    def sent_in_part(self) -> bool:
+        return self._retry is not None
+
+    def close(self) -> None:
+        if not self.closed:
+            try:
+                # Sends close_notify (RFC 9112 §9.8); the peer's own is not waited for.
+                with self._lock:
+                    self._tls.unwrap()
+            except (OSError, ValueError):
+                pass
+            super().close()
+
+    def _lost(self, exc: OSError) -> Exception:
+        if isinstance(exc, self._ssl_error) and not self.closed:
+            if isinstance(exc, self._eof_error):
+                return ConnectionClosed(
+                    "the connection was closed without TLS close_notify, what was received "
+                    "may be truncated",
+                    reason=CloseReason.CONNECTION_LOST,
+                )
+            # A server that wants another certificate may say so only after the handshake.
+            if "CERTIFICATE" in (exc.reason or ""):
+                return exc
+        return super()._lost(exc)
+
+
+class _Readable:
+    """Looks at one descriptor, again and again, without making anything new."""
+
+    __slots__ = ("_poll",)
+
+    def __init__(self, fd: int) -> None:
+        if hasattr(select, "poll"):
+            poller = select.poll()
+            poller.register(fd, POLLIN)
+            self._poll: Callable[[int], Sequence[object]] = poller.poll
+        else:  # Windows has only select()
+            self._poll = lambda _: select.select((fd,), (), (), 0)[0]
+
+    def __call__(self) -> bool:
+        return bool(self._poll(0))
