@@ -1,0 +1,364 @@
+"""`HTTPConnection`: requests and responses, as coroutines and as blocking twins.
+
+Only puts together what the halves do; nothing is parsed, framed or sent here. A method whose name
+begins with ``co_`` returns a coroutine; the method without that prefix does the same and blocks.
+"""
+
+from __future__ import annotations
+
+from ._blocking import cofunction, run
+from ._body import BodyReader
+from ._coroutine import coroutine
+from ._encoders import (
+    RequestHead,
+    as_bytes_view,
+    content_md5,
+    encode_request_head,
+    request_target,
+    require_str,
+)
+from ._exceptions import StateError
+from ._lifecycle import Lifecycle
+from ._messages import BodyFollowing
+from ._state import Exchange, Sending
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Literal, overload
+
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from ._coroutine import PollCoroutine, PollGenerator
+    from ._messages import HTTPResponse, RequestHeaders
+    from ._sending import SupportsRead
+
+
+class HTTPConnection(Lifecycle):
+    """A connection to an HTTP/1.1 server.
+
+    *hostname* and *port* (80, with TLS 443) name the server. With *ssl_context*, TLS is spoken; its
+    ALPN protocols are set to ``http/1.1``. *proxy* is ``(hostname, port)``: it gets plain requests
+    in absolute-form, and CONNECT for TLS, with *proxy_auth*, ``(user, password)``, as Basic
+    credentials. *unix_socket* is the path of a socket to connect to instead. *timeout*, in seconds,
+    bounds each wait of a blocking call, connecting included. *source_address* is ``(host, port)`` to
+    connect from. *tracer* sees what happens on the wire; without one, the environment variable
+    ``HTTPIO_TRACEFILE`` may ask for a `FileTracer`. Content-MD5 is added to requests that are sent
+    with their body, unless *content_md5* is `False`.
+
+    Any number of requests can be sent before their responses are read, in the same order. One thread
+    or task may send while another one receives; apart from that, an object is for one at a time.
+
+    Raises `LocalProtocolError` for a host name or port that cannot be one.
+    """
+
+    # Sending
+
+    @coroutine
+    def co_send_request(
+        self,
+        method: str,
+        path: str,
+        headers: RequestHeaders | None = None,
+        body: ReadableBuffer | BodyFollowing | None = None,
+        expect100: bool = False,
+    ) -> PollGenerator[None]:
+        """Send a request, and its body if that is passed along.
+
+        *path* is the request target: a path with its query, percent-encoded. *headers* is a mapping,
+        or pairs of name and value where a name is to be repeated; it is not changed. Host,
+        Accept-Encoding (``identity``), Content-Length or Transfer-Encoding, and Content-MD5 for a
+        *body* that is passed as bytes, are added where they are not given.
+
+        With *body* a `BodyFollowing`, the content follows by `write`, `sendfile` and `finish_body`.
+        With *expect100* in addition, the server is asked first (RFC 9110 §10.1.1): `read_response`
+        returns its ``100`` response, and then the content may be written; or it returns the final
+        response, and then the content is not to be sent.
+
+        Connects if there is no connection. Raises `LocalProtocolError` for a request that must not
+        be sent, `StateError` while the request before is not sent completely, `ConnectionClosed` if
+        the connection is gone or cannot be used any more, `InvalidResponse` if the server sent
+        something without being asked, and `EarlyResponse` if it answered without reading the body.
+        """
+        head, content = self._encode(method, path, headers, body, expect100)
+        state = self._state
+        if state.sending is not Sending.IDLE:
+            if state.sending is not Sending.CLOSED:
+                raise state.refuse_request()
+            self._reopen()
+        if self._transport.closed:
+            yield from self._co_connect()
+        elif not state.outstanding:
+            self._receiver.check_idle()
+        exchange = Exchange(method, path, head, isinstance(body, BodyFollowing))
+        yield from self._sender.co_send_request(exchange, head.data, content)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def send_request(
+            self,
+            method: str,
+            path: str,
+            headers: RequestHeaders | None = None,
+            body: ReadableBuffer | BodyFollowing | None = None,
+            expect100: bool = False,
+            via_cofun: Literal[False] = False,
+        ) -> None: ...
+        @overload
+        def send_request(
+            self,
+            method: str,
+            path: str,
+            headers: RequestHeaders | None = None,
+            body: ReadableBuffer | BodyFollowing | None = None,
+            expect100: bool = False,
+            *,
+            via_cofun: Literal[True],
+        ) -> Generator[None, None, None]: ...
+
+    def send_request(
+        self,
+        method: str,
+        path: str,
+        headers: RequestHeaders | None = None,
+        body: ReadableBuffer | BodyFollowing | None = None,
+        expect100: bool = False,
+        via_cofun: bool = False,
+    ) -> Generator[None, None, None] | None:
+        """Send a request, and its body if that is passed along.
+
+        See `co_send_request` for the arguments and what is raised. With *via_cofun*, nothing is sent
+        yet, and a cofunction is returned: a generator that sends while it is iterated over, and
+        suspends whenever response data has arrived, which is to be read before it is resumed.
+        """
+        sending = self.co_send_request(method, path, headers, body, expect100)
+        if via_cofun:
+            return cofunction(sending, self._response_arrived, self.timeout)
+        return run(sending, self.timeout)
+
+    def _response_arrived(self) -> bool | None:
+        # Asks the halves that are in use now: a cofunction may open a connection on its way.
+        return self._receiver.response_arrived()
+
+    def _encode(
+        self,
+        method: str,
+        path: str,
+        headers: RequestHeaders | None,
+        body: ReadableBuffer | BodyFollowing | None,
+        expect100: bool,
+    ) -> tuple[RequestHead, memoryview | None]:
+        """Return the head of a request, and the content to send along with it."""
+        require_str("method and path", method, path)
+        if isinstance(body, str):
+            raise TypeError("the body must be bytes: encode the str first")
+        host = self._host
+        target = request_target(method, path)
+        added: list[tuple[str, str]] = []
+        tunnel = method == "CONNECT"
+        if tunnel:
+            host = target
+        if self.proxy is not None and self.ssl_context is None and not tunnel:
+            # RFC 9112 §3.2.2, and §3.2.4 for "*"
+            target = f"http://{host}{'' if target == '*' else target}"
+            if self._proxy_credentials is not None:
+                added.append(("Proxy-Authorization", self._proxy_credentials))
+        content: memoryview | None = None
+        if body is not None and not isinstance(body, BodyFollowing):
+            content = as_bytes_view(body)
+            if self.content_md5:
+                added.append(("Content-MD5", content_md5(content)))
+        head = encode_request_head(
+            method,
+            target,
+            host,
+            headers,
+            body if isinstance(body, BodyFollowing) else content,
+            expect100=expect100,
+            added_fields=tuple(added),
+            tunnel=tunnel,
+        )
+        return head, content
+
+    def co_write(self, buf: ReadableBuffer, partial: bool = False) -> PollCoroutine[int]:
+        """Send content of the request that was sent with `BodyFollowing`.
+
+        Returns the number of bytes written. That is all of *buf*, unless *partial* is true: then it
+        is what the socket takes now, which may be nothing, and nothing is waited for. What was not
+        written has to be passed again.
+
+        Raises `ExcessBodyData` for more than was announced, `StateError` if no content is due,
+        `EarlyResponse` if the server has answered and does not want the rest (RFC 9112 §9.5), and
+        `ConnectionClosed` if the connection is gone.
+        """
+        return self._sender.co_write(as_bytes_view(buf), partial)
+
+    def write(self, buf: ReadableBuffer, partial: bool = False) -> int:
+        """Send content of the request that was sent with `BodyFollowing`.
+
+        Returns the number of bytes written; see `co_write`. Raises `ConnectionTimedOut` in addition.
+        """
+        return run(self.co_write(buf, partial), self.timeout)
+
+    def co_finish_body(self, trailers: RequestHeaders | None = None) -> PollCoroutine[None]:
+        """End a body that is sent in chunks, with *trailers* after it (RFC 9112 §7.1.2).
+
+        Raises `StateError` if no such body is being sent, `LocalProtocolError` for trailers that
+        must not be sent, and otherwise what `co_write` raises.
+        """
+        return self._sender.co_finish_body(trailers)
+
+    def finish_body(self, trailers: RequestHeaders | None = None) -> None:
+        """End a body that is sent in chunks, with *trailers* after it; see `co_finish_body`."""
+        return run(self.co_finish_body(trailers), self.timeout)
+
+    def co_sendfile(self, file: SupportsRead) -> PollCoroutine[int]:
+        """Send content from where the binary *file* stands to its end.
+
+        Returns the number of bytes, and leaves *file* behind the last of them. Where the system can
+        send from a file, it does. A body that is sent in chunks is not ended by this. Raises
+        `ExcessBodyData` if the file has more than was announced, and otherwise what `co_write`
+        raises.
+        """
+        return self._sender.co_sendfile(file)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def sendfile(self, file: SupportsRead, via_cofun: Literal[False] = False) -> int: ...
+        @overload
+        def sendfile(
+            self, file: SupportsRead, via_cofun: Literal[True]
+        ) -> Generator[None, None, int]: ...
+
+    def sendfile(
+        self, file: SupportsRead, via_cofun: bool = False
+    ) -> Generator[None, None, int] | int:
+        """Send content from where the binary *file* stands to its end; see `co_sendfile`.
+
+        With *via_cofun*, returns a cofunction as `send_request` does.
+        """
+        sending = self.co_sendfile(file)
+        if via_cofun:
+            return cofunction(sending, self._response_arrived, self.timeout)
+        return run(sending, self.timeout)
+
+    def proceed_without_continue(self) -> None:
+        """Send the content although no ``100`` response came; a late one is skipped.
+
+        A server may not know of *expect100*, so nobody should wait for ever (RFC 9110 §10.1.1).
+        Raises `StateError` if no request waits for that response.
+        """
+        if self._state.sending is not Sending.AWAITING_CONTINUE:
+            raise StateError("no request waits for a 100 response")
+        self._state.continue_received()
+
+    # Receiving
+
+    def co_read_response(self) -> PollCoroutine[HTTPResponse]:
+        """Read the head of the next response.
+
+        Interim (1xx) responses are skipped and kept in `HTTPResponse.informational`, but for the
+        ``100`` that a request with *expect100* waits for, and a ``101`` that was asked for.
+
+        Raises `StateError` if no response is outstanding, if the one before was not read to its end
+        or if its request is not sent completely and the server has not answered early;
+        `InvalidResponse` or `UnsupportedResponse` for what is no response of HTTP/1; and
+        `ConnectionClosed` if the connection is gone.
+        """
+        return self._receiver.co_read_response()
+
+    def read_response(self) -> HTTPResponse:
+        """Read the head of the next response; see `co_read_response`."""
+        return run(self.co_read_response(), self.timeout)
+
+    def co_read(self, size: int | None = None) -> PollCoroutine[bytes]:
+        """Read up to *size* bytes of content, or all that is left if it is `None`.
+
+        Returns less if less has arrived, and ``b""`` only at the end of the content, or where no
+        response is being read. Raises `ConnectionClosed` if the connection ends before the content,
+        `UnsupportedResponse` if nothing tells where the content ends, and `InvalidResponse` if its
+        framing is wrong.
+        """
+        return self._receiver.co_readall() if size is None else self._receiver.co_read(size)
+
+    def read(self, size: int | None = None) -> bytes:
+        """Read up to *size* bytes of content, or all that is left if it is `None`; see `co_read`."""
+        return run(self.co_read(size), self.timeout)
+
+    def co_readall(self) -> PollCoroutine[bytes]:
+        """Read what is left of the content. Raises what `co_read` raises.
+
+        After an exception, what had arrived before it can still be had by `read`.
+        """
+        return self._receiver.co_readall()
+
+    def readall(self) -> bytes:
+        """Read what is left of the content; see `co_readall`."""
+        return run(self.co_readall(), self.timeout)
+
+    def co_readinto(self, buf: WriteableBuffer) -> PollCoroutine[int]:
+        """Read content into *buf*, as much as has arrived and fits.
+
+        Returns the number of bytes, 0 only at the end of the content or where no response is being
+        read. Raises what `co_read` raises.
+        """
+        return self._receiver.co_readinto(as_bytes_view(buf))
+
+    def readinto(self, buf: WriteableBuffer) -> int:
+        """Read content into *buf*, as much as has arrived and fits; see `co_readinto`."""
+        return run(self.co_readinto(buf), self.timeout)
+
+    def co_discard(self) -> PollCoroutine[None]:
+        """Read what is left of the content and drop it. Raises what `co_read` raises."""
+        return self._receiver.co_discard()
+
+    def discard(self) -> None:
+        """Read what is left of the content and drop it; see `co_discard`."""
+        return run(self.co_discard(), self.timeout)
+
+    def co_read_raw(self, size: int) -> PollCoroutine[bytes]:
+        """Read up to *size* bytes as they came, after an unusable response, to look at them.
+
+        Returns ``b""`` at the end. Nothing but `reset` makes the connection usable after this.
+        """
+        return self._receiver.co_read_raw(size)
+
+    def read_raw(self, size: int) -> bytes:
+        """Read up to *size* bytes as they came, after an unusable response; see `co_read_raw`."""
+        return run(self.co_read_raw(size), self.timeout)
+
+    def response_pending(self) -> bool:
+        """Tell if a response is outstanding, or was not read to its end."""
+        return self._receiver.response_pending()
+
+    def get_current_response(self) -> HTTPResponse | None:
+        """Return the response whose content is being read, `None` if there is none."""
+        return self._receiver.current_response
+
+    # As a file
+
+    def open_body(self) -> BodyReader:
+        """Return the content of the current response as an `io.RawIOBase`.
+
+        For `io.TextIOWrapper`, `io.BufferedReader` and others that close what they wrap: closing it
+        drops the rest of the content and leaves the connection open. Raises `StateError` if no
+        response is being read.
+        """
+        return BodyReader(self)
+
+    def readable(self) -> bool:
+        """Return `True`: content can be read."""
+        return True
+
+    def writable(self) -> bool:
+        """Return `True`: content can be written."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return `False`."""
+        return False
+
+    def flush(self) -> None:
+        """Do nothing: what was written is sent."""

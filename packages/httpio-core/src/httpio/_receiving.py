@@ -1,0 +1,568 @@
+"""The receiving half of a connection: heads, interim responses, content.
+
+Joins transport, buffer, parser, decoders and state; the only loops that receive are here. What was
+received belongs to the `Receiver`, never to a local of a generator that is suspended, so dropping a
+coroutine at any yield loses nothing.
+
+The sending half looks for early answers through `try_head`, which is why that holds a lock; all
+else here is for the one thread or task that receives.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+
+from ._coroutine import coroutine
+from ._decoders import (
+    ChunkedDecoder,
+    CloseDelimitedDecoder,
+    ContentLengthDecoder,
+    UndelimitedDecoder,
+)
+from ._exceptions import (
+    CloseReason,
+    ConnectionClosed,
+    InvalidResponse,
+    LocalProtocolError,
+    RemoteProtocolError,
+    StateError,
+)
+from ._framing import (
+    Chunked,
+    CloseDelimited,
+    ContentLength,
+    NoContent,
+    Tunnel,
+    Undelimited,
+    response_framing,
+)
+from ._messages import HTTPResponse
+from ._parser import parse_response_head
+from ._state import Exchange, Receiving, Sending
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from ._buffer import ReceiveBuffer
+    from ._coroutine import PollGenerator
+    from ._decoders import Decoder
+    from ._framing import Framing
+    from ._parser import Limits, ResponseHead
+    from ._state import State
+    from ._tracing import Tracer
+    from ._transport import Transport
+
+#: More interim responses than this to one request are no sign of a working server.
+MAX_INFORMATIONAL: Final = 100
+#: `readall` and `discard` receive this much at a time, in bytes.
+_PIECE_SIZE: Final = 256 * 1024
+
+
+class Receiver:
+    """Reads the responses of one network connection."""
+
+    __slots__ = (
+        "_buffer",
+        "_decoder",
+        "_framing",
+        "_gathered",
+        "_head",
+        "_limits",
+        "_lock",
+        "_tracer",
+        "_transport",
+        "current_response",
+        "state",
+    )
+
+    def __init__(
+        self,
+        transport: Transport,
+        state: State,
+        buffer: ReceiveBuffer,
+        limits: Limits,
+        tracer: Tracer | None,
+    ) -> None:
+        self._transport: Final = transport
+        self.state: Final = state
+        self._limits: Final = limits
+        self._tracer = tracer
+        self._buffer: Final = buffer
+        self._lock = allocate_lock()
+        #: A head that was parsed and not handed over, and what follows it.
+        self._head: ResponseHead | None = None
+        self._framing: Framing | None = None
+        #: Response whose content is being read, and its content.
+        self.current_response: HTTPResponse | None = None
+        self._decoder: Decoder | None = None
+        #: Content that `co_readall` has gathered and not handed over.
+        self._gathered: list[bytes] = []
+
+    # Looking, without waiting
+
+    def answer_is_complete(self, exchange: Exchange) -> bool:
+        """Tell if all of the response to *exchange* has arrived."""
+        outstanding = self.state.outstanding
+        if not outstanding or outstanding[0] is not exchange:
+            return True
+        match self._framing:
+            case ContentLength(length=length):
+                return len(self._buffer) >= length
+            case NoContent():
+                return True
+            case _:
+                return False
+
+    def response_pending(self) -> bool:
+        """Tell if there is a response to read, or a part of one."""
+        outstanding = self.state.outstanding
+        if not outstanding or self.state.close_reason is CloseReason.CLOSED_LOCALLY:
+            return False
+        uploading = self.state.uploading
+        return (
+            outstanding[0] is not uploading
+            or uploading.awaits_continue
+            or self._head is not None
+            or self.state.in_body
+        )
+
+    def response_arrived(self) -> bool | None:
+        """Tell if data of an outstanding response is there; `None` if none is outstanding.
+
+        What cannot be received counts as there, so that the caller reads, and is told.
+        """
+        if not self.response_pending():
+            return None
+        with self._lock:
+            if self._head is not None or self._gathered or len(self._buffer):
+                return True
+            try:
+                return self._try_fill() is not None
+            except ConnectionClosed:
+                return True
+
+    def check_idle(self) -> None:
+        """Look at a connection on which nothing is outstanding, before a request is sent on it.
+
+        Raises `ConnectionClosed` if the server has closed it, and `InvalidResponse` if it has sent
+        something, which must not become the response to what comes next (RFC 9112 §9.2).
+        """
+        buffer = self._buffer
+        if buffer.start == buffer.end:
+            if not self._transport.is_readable():
+                return
+            try:
+                size = self._try_fill()
+            except ConnectionClosed:
+                size = 0
+            if size is None:
+                return
+            if size == 0:
+                self._close_because(CloseReason.SERVER_CLOSED)
+                raise self.state.closed_error("the server closed it while it was idle")
+        data = buffer.peek(80)
+        self._close_because(CloseReason.UNSOLICITED_DATA)
+        # What a server says of its own accord before it closes an idle connection.
+        if data.startswith((b"HTTP/1.1 408", b"HTTP/1.0 408")):
+            raise self.state.closed_error("the server ended the idle connection with status 408")
+        raise InvalidResponse(
+            f"the server sent data while no request was outstanding: {data!r}; "
+            "reset() makes the connection usable"
+        )
+
+    # Heads
+
+    @coroutine
+    def co_read_response(self) -> PollGenerator[HTTPResponse]:
+        self._check_head_expected()
+        transport = self._transport
+        buffer = self._buffer
+        if (
+            self._head is None
+            and buffer.start == buffer.end
+            and transport.drained
+            and not self._is_early_read()
+        ):
+            # Straight after a request, an attempt to receive would be in vain nearly always.
+            yield transport.recv_wait
+        while not self.try_head():
+            if self._is_early_read() and not len(buffer):
+                raise self._too_early()
+            yield transport.recv_wait
+        return self._take_head()
+
+    def _check_head_expected(self) -> None:
+        state = self.state
+        if self._head is not None:
+            return
+        if state.in_body and state.receiving is not Receiving.CLOSED:
+            response = self.current_response
+            raise StateError(
+                f"the content of {response!r} has not been read: read it, or drop it with discard()"
+            )
+        if not state.outstanding:
+            if state.close_reason is not None and not state.reopens:
+                raise state.closed_error()
+            raise StateError("no response is outstanding: send a request first")
+        # Nobody answers a request that was abandoned half-way.
+        abandoned = state.close_reason is CloseReason.SEND_ABORTED and len(state.outstanding) == 1
+        if abandoned or state.receiving is Receiving.CLOSED:
+            raise state.closed_error()
+
+    def _is_early_read(self) -> bool:
+        """Tell if the next response is the one to a request whose content is not sent yet."""
+        uploading = self.state.uploading
+        return (
+            uploading is not None
+            and uploading.content_follows
+            and not uploading.awaits_continue
+            and self.state.sending is Sending.SENDING_BODY
+            and self.state.outstanding[0] is uploading
+        )
+
+    def _too_early(self) -> StateError:
+        exchange = self.state.outstanding[0]
+        rest = "" if exchange.remaining is None else f" ({exchange.remaining} bytes to go)"
+        return StateError(
+            f"the body of {exchange.method} {exchange.path} is not sent completely{rest}, "
+            "and the server has not answered early"
+        )
+
+    def try_head(self) -> bool:
+        """Receive and parse without blocking; return whether a head is there to be taken.
+
+        Raises `ConnectionClosed` if the server closed instead, and `RemoteProtocolError` for what
+        is no response; then the connection is closed.
+        """
+        with self._lock:
+            while self._head is None:
+                try:
+                    if self._parse_head():
+                        break
+                except RemoteProtocolError:
+                    self._close_because(CloseReason.INVALID_RESPONSE)
+                    raise
+                size = self._try_fill()
+                if size is None:
+                    return False
+                if size == 0:
+                    raise self._closed_by_server()
+            return True
+
+    def _parse_head(self) -> bool:
+        """Parse up to the head that the caller is to see; `False` if more data is needed."""
+        exchange = self.state.outstanding[0]
+        while True:
+            head = parse_response_head(self._buffer, self._limits)
+            if head is None:
+                return False
+            status = head.status
+            if self._tracer is not None:
+                self._tracer.event("response", f"{status} to {exchange.method} {exchange.path}")
+            if status >= 200 or (status == 101 and exchange.asks_upgrade):
+                framing, persists = response_framing(
+                    exchange.method, status, head.minor_version, head.framing_fields
+                )
+                self.state.final_response_received(status, persists)
+                self._head, self._framing = head, framing
+                return True
+            if status == 101:
+                raise InvalidResponse("the server switched protocols, which nothing had asked for")
+            if status == 100 and exchange.awaits_continue:
+                self._head, self._framing = head, None
+                return True
+            # RFC 9110 §15.2: any number of interim responses may come unasked.
+            if len(exchange.informational) == MAX_INFORMATIONAL:
+                raise InvalidResponse(
+                    f"the server sent more than {MAX_INFORMATIONAL} interim responses to "
+                    f"{exchange.method} {exchange.path}"
+                )
+            exchange.informational += (self._response(exchange, head, 0),)
+
+    def _response(self, exchange: Exchange, head: ResponseHead, length: int | None) -> HTTPResponse:
+        return HTTPResponse(
+            exchange.method,
+            exchange.path,
+            head.status,
+            head.reason,
+            head.field_section,
+            length,
+            "1.1" if head.minor_version else "1.0",
+            exchange.informational,
+        )
+
+    def _take_head(self) -> HTTPResponse:
+        """Hand over the head, and get ready to read what follows it."""
+        head, framing = self._head, self._framing
+        assert head is not None
+        self._head = self._framing = None
+        state = self.state
+        exchange = state.outstanding[0]
+        if framing is None:
+            state.continue_received()
+            return self._response(exchange, head, 0)
+        if isinstance(framing, NoContent):
+            response = self._response(exchange, head, 0)
+            self._complete(response)
+            return response
+        if isinstance(framing, Tunnel):
+            state.switched_protocols()
+            return self._response(exchange, head, None)
+        length = framing.length if isinstance(framing, ContentLength) else None
+        response = self._response(exchange, head, length)
+        self._decoder = self._make_decoder(framing)
+        self.current_response = response
+        state.content_started()
+        return response
+
+    def _make_decoder(
+        self, framing: ContentLength | Chunked | CloseDelimited | Undelimited
+    ) -> Decoder:
+        match framing:
+            case ContentLength(length=length):
+                return ContentLengthDecoder(length)
+            case Chunked():
+                return ChunkedDecoder(self._limits)
+            case CloseDelimited():
+                return CloseDelimitedDecoder()
+            case Undelimited(why=why):
+                return UndelimitedDecoder(why)
+
+    def _complete(self, response: HTTPResponse) -> None:
+        """The response was read to its end."""
+        decoder = self._decoder
+        if decoder is not None and decoder.trailer_section:
+            response.trailers_received(decoder.trailer_section)
+        self._decoder = self.current_response = None
+        self.state.response_complete()
+        if self.state.receiving is Receiving.CLOSED:
+            self._transport.close()
+
+    # Content
+
+    @coroutine
+    def co_read(self, size: int) -> PollGenerator[bytes]:
+        if size < 0:
+            raise LocalProtocolError(f"cannot read {size} bytes; None reads all there are")
+        decoder = self._body_decoder()
+        if decoder is None or not size:
+            return b""
+        if self._gathered:
+            return self._take_gathered(size)
+        transport = self._transport
+        if transport.drained and not len(self._buffer) and not decoder.complete:
+            yield transport.recv_wait
+        while True:
+            data = self._try_content(decoder, size)
+            if data is not None:
+                if decoder.complete:
+                    self._content_complete()
+                return data
+            yield transport.recv_wait
+
+    @coroutine
+    def co_readinto(self, view: memoryview) -> PollGenerator[int]:
+        if view.readonly:
+            raise TypeError("readinto() needs memory that can be written to, such as a bytearray")
+        decoder = self._body_decoder()
+        if decoder is None or not len(view):
+            return 0
+        if self._gathered:
+            data = self._take_gathered(len(view))
+            view[: len(data)] = data
+            return len(data)
+        transport = self._transport
+        if transport.drained and not len(self._buffer) and not decoder.complete:
+            yield transport.recv_wait
+        while True:
+            size = self._try_content_into(decoder, view)
+            if size is not None:
+                if decoder.complete:
+                    self._content_complete()
+                return size
+            yield transport.recv_wait
+
+    @coroutine
+    def co_readall(self) -> PollGenerator[bytes]:
+        decoder = self._body_decoder()
+        if decoder is None:
+            return b""
+        gathered = self._gathered
+        transport = self._transport
+        while not decoder.complete:
+            data = self._try_content(decoder, _PIECE_SIZE)
+            if data is None:
+                yield transport.recv_wait
+            elif data:
+                gathered.append(data)
+        content = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+        gathered.clear()
+        self._content_complete()
+        return content
+
+    @coroutine
+    def co_discard(self) -> PollGenerator[None]:
+        self._gathered.clear()
+        decoder = self._body_decoder()
+        if decoder is None:
+            return
+        scratch: memoryview | None = None
+        while not decoder.complete:
+            if scratch is None and len(self._buffer):
+                done: int | bytes | None = self._decode(decoder, len(self._buffer))
+            else:
+                scratch = scratch or memoryview(bytearray(_PIECE_SIZE))
+                done = self._try_content_into(decoder, scratch)
+            if done is None:
+                yield self._transport.recv_wait
+        self._content_complete()
+
+    @coroutine
+    def co_read_raw(self, size: int) -> PollGenerator[bytes]:
+        """Up to *size* uninterpreted bytes, from the buffer and then from the socket."""
+        if len(self._buffer):
+            return self._buffer.take(size)
+        # Whatever comes now, no response can be told from it any more.
+        self.state.close_because(CloseReason.READ_RAW)
+        while not self._transport.closed:
+            data = self._transport.try_recv(size)
+            if data is not None:
+                return data
+            yield self._transport.recv_wait
+        return b""
+
+    def _body_decoder(self) -> Decoder | None:
+        """Return the decoder of the content that is being read, `None` if there is no such."""
+        if self.state.in_body and self.state.receiving is Receiving.CLOSED and not self._gathered:
+            raise self.state.closed_error()
+        return self._decoder
+
+    def _try_content(self, decoder: Decoder, size: int) -> bytes | None:
+        """Return up to *size* bytes of content, ``b""`` at its end, `None` if it would block."""
+        buffer = self._buffer
+        while True:
+            data = self._decode(decoder, size)
+            if data is not None:
+                return data
+            direct_size = decoder.direct_size
+            if direct_size and buffer.start == buffer.end:
+                try:
+                    data = self._transport.try_recv(min(size, direct_size))
+                except ConnectionClosed as exc:
+                    raise self._lost(exc) from exc.__cause__
+                if data:
+                    decoder.received_directly(len(data))
+                    return data
+                at_end = data is not None
+            else:
+                filled = self._try_fill()
+                if filled:
+                    continue
+                at_end = filled is not None
+            if not at_end:
+                return None
+            self._content_closed(decoder)
+
+    def _try_content_into(self, decoder: Decoder, view: memoryview) -> int | None:
+        """Like `_try_content`, into the caller's memory."""
+        buffer = self._buffer
+        while True:
+            # With nothing in the buffer, data goes past it without a look into it.
+            if buffer.start != buffer.end or not decoder.direct_size:
+                try:
+                    size = decoder.decode_into(buffer, view)
+                except InvalidResponse:
+                    self._close_because(CloseReason.INVALID_RESPONSE)
+                    raise
+                if size is not None:
+                    return size
+            direct_size = decoder.direct_size
+            if direct_size and buffer.start == buffer.end:
+                target = view if len(view) <= direct_size else view[:direct_size]
+                try:
+                    size = self._transport.try_recv_into(target)
+                except ConnectionClosed as exc:
+                    raise self._lost(exc) from exc.__cause__
+                if size:
+                    decoder.received_directly(size)
+                    return size
+            else:
+                size = self._try_fill()
+                if size:
+                    continue
+            if size is None:
+                return None
+            self._content_closed(decoder)
+            if decoder.complete:
+                return 0
+
+    def _decode(self, decoder: Decoder, size: int) -> bytes | None:
+        try:
+            return decoder.decode(self._buffer, size)
+        except InvalidResponse:
+            self._close_because(CloseReason.INVALID_RESPONSE)
+            raise
+
+    def _take_gathered(self, size: int) -> bytes:
+        """Hand over content that a `co_readall` which was dropped had gathered."""
+        data = self._gathered[0]
+        if len(data) <= size:
+            del self._gathered[0]
+        else:
+            self._gathered[0] = data[size:]
+            data = data[:size]
+        return data
+
+    def _content_complete(self) -> None:
+        if not self._gathered:
+            assert self.current_response is not None
+            self._complete(self.current_response)
+
+    def _content_closed(self, decoder: Decoder) -> None:
+        """The server closed the connection while content was being read."""
+        if isinstance(decoder, CloseDelimitedDecoder):
+            decoder.complete = True
+            return
+        response = self.current_response
+        self._close_because(CloseReason.SERVER_CLOSED)
+        raise self.state.closed_error(
+            f"the server closed it in the middle of {response!r}, with {decoder!r}"
+        )
+
+    # Receiving and closing
+
+    def _try_fill(self) -> int | None:
+        """Receive into the buffer: bytes, 0 after the server's close, `None` if it would block."""
+        view = self._buffer.writable()
+        assert len(view), "limits keep the buffer from being full"
+        try:
+            size = self._transport.try_recv_into(view)
+        except ConnectionClosed as exc:
+            raise self._lost(exc) from exc.__cause__
+        if size:
+            self._buffer.received(size)
+        return size
+
+    def _lost(self, exc: ConnectionClosed) -> ConnectionClosed:
+        """Return the exception for a connection that broke, with what that leaves open."""
+        self._close_because(exc.reason or CloseReason.CONNECTION_LOST)
+        return self.state.closed_error(str(exc))
+
+    def _closed_by_server(self) -> ConnectionClosed:
+        exchange = self.state.outstanding[0]
+        where = "in the head of" if len(self._buffer) else "before"
+        self._close_because(CloseReason.SERVER_CLOSED)
+        return self.state.closed_error(
+            f"the server closed it {where} the response to {exchange.method} {exchange.path}"
+        )
+
+    def _close_because(self, reason: CloseReason) -> None:
+        self.state.close_because(reason)
+        self._transport.close()
+        if self._tracer is not None:
+            self._tracer.event("closed", reason.value)
+
+    def take_rest(self) -> bytes:
+        """Return what was received beyond the last response, for whoever takes the socket over."""
+        return self._buffer.take(len(self._buffer))
