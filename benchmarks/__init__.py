@@ -1,0 +1,1 @@
+"""What httpio costs, beside its peers and beside bare sockets: ``python -m benchmarks``."""

@@ -1,0 +1,237 @@
+"""``python -m benchmarks [--quick] [--json FILE] [NAME...]``: see ``benchmarks/README.md``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .measuring import Series, Worker, WorkerFailed, take_turns
+from .report import Table, Target
+from .servers import ServerMissing, bulk_server, nginx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MICROSECONDS = 1e6
+DOCUMENT_SIZE = 1024
+LARGE_BODY = 1024
+"""MiB."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done: less tells less."""
+
+    imports: int
+    rounds: int
+    requests: int
+    large_rounds: int
+    large_body: int
+    """MiB."""
+
+
+FULL = Effort(imports=60, rounds=9, requests=2000, large_rounds=7, large_body=LARGE_BODY)
+QUICK = Effort(imports=15, rounds=3, requests=500, large_rounds=3, large_body=128)
+
+
+def cpus() -> tuple[int | None, int | None]:
+    """Return two CPUs to run on; they may be the same, or `None` where there is no choice."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None, None
+    available = sorted(os.sched_getaffinity(0))
+    return available[0], available[-1]
+
+
+def imports(effort: Effort, _directory: Path) -> list[Table]:
+    """CPU time of an import, over that of an interpreter that does nothing."""
+    subjects = {
+        "socket": "import socket",
+        "httpio": "import httpio",
+        "http.client": "import http.client",
+    }
+    series = {name: Series(name) for name in subjects}
+    for statement in subjects.values():
+        _interpreter(statement)  # compiles what is not compiled yet
+    for _ in range(effort.imports):
+        bare = _interpreter("pass")
+        for name, statement in subjects.items():
+            series[name].values.append((_interpreter(statement) - bare) * 1000)
+    return [
+        Table(
+            "Importing, over a bare interpreter",
+            "CPU ms per process",
+            list(series.values()),
+            [
+                Target("httpio", "http.client", 0.6),
+                Target("httpio", "socket", 2.0, binding=False),
+            ],
+            digits=2,
+        )
+    ]
+
+
+def _interpreter(statement: str) -> float:
+    """Run *statement* in an interpreter of its own, and return its CPU time in seconds."""
+    process = subprocess.Popen([sys.executable, "-I", "-c", statement])
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise WorkerFailed(f"{statement!r} failed")
+    return usage.ru_utime + usage.ru_stime
+
+
+def sequential(effort: Effort, directory: Path) -> list[Table]:
+    """Small documents, one at a time, over one connection."""
+    names = ["raw socket", "raw socket, httptools", "httpio", "pycurl", "http.client", "urllib3"]
+    # Client and server never work at the same time here. On one CPU they hand over to each other,
+    # on two each sleeps and is woken up anew, which costs more than the work and varies a lot.
+    cpu, _ = cpus()
+    (directory / "small").write_bytes(os.urandom(DOCUMENT_SIZE))
+    with nginx(directory, cpu=cpu) as port:
+        measured = take_turns(
+            [(name, (port, "/small", DOCUMENT_SIZE)) for name in names],
+            count=effort.requests,
+            rounds=effort.rounds,
+            scale=MICROSECONDS,
+            cpu=cpu,
+        )
+    return [
+        Table(
+            "GET of 1 KiB from nginx, one at a time, on one connection",
+            "CPU µs per request",
+            measured.series,
+            [
+                Target("httpio", "http.client", 0.5),
+                Target("httpio", "pycurl", 1.0),
+                Target("httpio", "raw socket", 1.35, binding=False),
+            ],
+            measured.missing,
+        )
+    ]
+
+
+def large(effort: Effort, directory: Path) -> list[Table]:
+    """Large bodies, both ways."""
+    directions = {
+        "Download": ["raw recv_into", "httpio readinto", "http.client readinto"],
+        "Upload": ["raw sendall", "httpio write", "http.client send"],
+    }
+    client_cpu = server_cpu = cpus()[0]
+    tables = []
+    with bulk_server(directory, cpu=server_cpu) as port:
+        for direction, names in directions.items():
+            for kib in (256, 64):
+                measured = take_turns(
+                    [(name, (port, kib * 1024)) for name in names],
+                    count=effort.large_body,
+                    rounds=effort.large_rounds,
+                    scale=LARGE_BODY * 1000,
+                    cpu=client_cpu,
+                )
+                tables.append(
+                    Table(
+                        f"{direction} of {effort.large_body} MiB, buffer of {kib} KiB",
+                        "CPU ms per GiB",
+                        measured.series,
+                        [Target(names[1], names[0], 1.1, binding=kib == 256)],
+                        measured.missing,
+                    )
+                )
+    return tables
+
+
+def memory(effort: Effort, directory: Path) -> list[Table]:
+    """The most memory that a client ever has resident while it transfers a body."""
+    sizes = (64, effort.large_body)
+    with bulk_server(directory, cpu=None) as port:
+        tables = []
+        for name in ("httpio readinto", "httpio write", "raw recv_into", "raw sendall"):
+            series = []
+            for size in sizes:
+                # A new process each time: the peak of a process never sinks.
+                with Worker(name, port, 256 * 1024) as worker:
+                    peak = worker.run(size).peak_memory / (1 << 20)
+                series.append(Series(f"{name}, {size} MiB", [peak]))
+            tables.append(series)
+    return [
+        Table(
+            f"Peak memory, {sizes[1]} MiB beside {sizes[0]} MiB",
+            "MiB resident",
+            [one for series in tables for one in series],
+            [Target(series[1].name, series[0].name, 1.05) for series in tables[:2]],
+        )
+    ]
+
+
+def pipelined(effort: Effort, directory: Path) -> list[Table]:
+    """Small documents, pipelined: informative."""
+    names = ["httpio", "httpio, two threads", "httpio, cofunction", "httpio, coroutines"]
+    cpu, _ = cpus()
+    (directory / "small").write_bytes(os.urandom(DOCUMENT_SIZE))
+    with nginx(directory, cpu=cpu) as port:
+        measured = take_turns(
+            [(name, (port, "/small", DOCUMENT_SIZE)) for name in names],
+            count=effort.requests,
+            rounds=effort.rounds,
+            scale=MICROSECONDS,
+            cpu=cpu,
+        )
+    title = "GET of 1 KiB from nginx, pipelined"
+    return [
+        Table(title, "CPU µs per request", measured.series),
+        Table(title, "elapsed µs per request", measured.wall),
+    ]
+
+
+BENCHMARKS: dict[str, Callable[[Effort, Path], list[Table]]] = {
+    "imports": imports,
+    "sequential": sequential,
+    "large": large,
+    "memory": memory,
+    "pipelined": pipelined,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks that are named, or all, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
+    parser.add_argument("--quick", action="store_true", help="a look, not a measurement")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write every round")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.names) - set(BENCHMARKS):
+        parser.error(f"no benchmark is named {', '.join(sorted(unknown))}")
+    environment = {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+    }
+    print(", ".join(map(str, environment.values())), "CPUs\n")
+    effort = QUICK if options.quick else FULL
+    tables: list[Table] = []
+    for name in options.names or BENCHMARKS:
+        with tempfile.TemporaryDirectory(prefix="httpio-benchmarks-") as directory:
+            try:
+                measured = BENCHMARKS[name](effort, Path(directory))
+            except ServerMissing as problem:
+                print(f"{name}: {problem}\n")
+                continue
+        for table in measured:
+            print(table, "\n", flush=True)
+        tables += measured
+    if options.json is not None:
+        content = {"environment": environment, "tables": [table.as_dict() for table in tables]}
+        options.json.write_text(json.dumps(content, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
