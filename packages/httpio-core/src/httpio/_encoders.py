@@ -62,12 +62,12 @@ def encode_hostname(hostname: str) -> str:
     if name.startswith("[") and name.endswith("]"):
         name = name[1:-1]
     if ":" in name:
-        import socket
+        from ipaddress import AddressValueError, IPv6Address
 
         address, _, _ = name.partition("%")
         try:
-            socket.inet_pton(socket.AF_INET6, address)
-        except (OSError, ValueError):
+            IPv6Address(address)
+        except AddressValueError:
             raise LocalProtocolError(
                 f"{hostname!r} is no host name and no IPv6 address; a port is a separate argument"
             ) from None

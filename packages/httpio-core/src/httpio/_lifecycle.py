@@ -10,12 +10,12 @@ from __future__ import annotations
 from ._blocking import run
 from ._buffer import ReceiveBuffer
 from ._connect import co_connect_tcp, co_connect_unix, co_tls_handshake
+from ._content import Receiver
 from ._coroutine import coroutine
 from ._encoders import basic_credentials, encode_authority, encode_hostname
 from ._exceptions import CloseReason, LocalProtocolError, StateError
 from ._parser import Limits
 from ._proxy import co_open_tunnel
-from ._receiving import Receiver
 from ._sending import Sender
 from ._state import State
 from ._tracing import tracer_from_environment

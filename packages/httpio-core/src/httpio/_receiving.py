@@ -1,6 +1,6 @@
-"""The receiving half of a connection: heads, interim responses, content.
+"""The receiving half of a connection, first part: heads and interim responses.
 
-Joins transport, buffer, parser, decoders and state; the only loops that receive are here. What was
+Joins transport, buffer, parser and state; `_content` goes on with what follows a head. What was
 received belongs to the `Receiver`, never to a local of a generator that is suspended, so dropping a
 coroutine at any yield loses nothing.
 
@@ -23,7 +23,6 @@ from ._exceptions import (
     CloseReason,
     ConnectionClosed,
     InvalidResponse,
-    LocalProtocolError,
     RemoteProtocolError,
     StateError,
 )
@@ -55,12 +54,10 @@ if TYPE_CHECKING:
 
 #: More interim responses than this to one request are no sign of a working server.
 MAX_INFORMATIONAL: Final = 100
-#: `readall` and `discard` receive this much at a time, in bytes.
-_PIECE_SIZE: Final = 256 * 1024
 
 
-class Receiver:
-    """Reads the responses of one network connection."""
+class HeadReceiver:
+    """Reads the heads of the responses of one network connection, and looks for them."""
 
     __slots__ = (
         "_buffer",
@@ -338,197 +335,6 @@ class Receiver:
         self.state.response_complete()
         if self.state.receiving is Receiving.CLOSED:
             self._transport.close()
-
-    # Content
-
-    @coroutine
-    def co_read(self, size: int) -> PollGenerator[bytes]:
-        if size < 0:
-            raise LocalProtocolError(f"cannot read {size} bytes; None reads all there are")
-        decoder = self._body_decoder()
-        if decoder is None or not size:
-            return b""
-        if self._gathered:
-            return self._take_gathered(size)
-        transport = self._transport
-        if transport.drained and not len(self._buffer) and not decoder.complete:
-            yield transport.recv_wait
-        while True:
-            data = self._try_content(decoder, size)
-            if data is not None:
-                if decoder.complete:
-                    self._content_complete()
-                return data
-            yield transport.recv_wait
-
-    @coroutine
-    def co_readinto(self, view: memoryview) -> PollGenerator[int]:
-        if view.readonly:
-            raise TypeError("readinto() needs memory that can be written to, such as a bytearray")
-        decoder = self._body_decoder()
-        if decoder is None or not len(view):
-            return 0
-        if self._gathered:
-            data = self._take_gathered(len(view))
-            view[: len(data)] = data
-            return len(data)
-        transport = self._transport
-        if transport.drained and not len(self._buffer) and not decoder.complete:
-            yield transport.recv_wait
-        while True:
-            size = self._try_content_into(decoder, view)
-            if size is not None:
-                if decoder.complete:
-                    self._content_complete()
-                return size
-            yield transport.recv_wait
-
-    @coroutine
-    def co_readall(self) -> PollGenerator[bytes]:
-        decoder = self._body_decoder()
-        if decoder is None:
-            return b""
-        gathered = self._gathered
-        transport = self._transport
-        while not decoder.complete:
-            data = self._try_content(decoder, _PIECE_SIZE)
-            if data is None:
-                yield transport.recv_wait
-            elif data:
-                gathered.append(data)
-        content = gathered[0] if len(gathered) == 1 else b"".join(gathered)
-        gathered.clear()
-        self._content_complete()
-        return content
-
-    @coroutine
-    def co_discard(self) -> PollGenerator[None]:
-        self._gathered.clear()
-        decoder = self._body_decoder()
-        if decoder is None:
-            return
-        scratch: memoryview | None = None
-        while not decoder.complete:
-            if scratch is None and len(self._buffer):
-                done: int | bytes | None = self._decode(decoder, len(self._buffer))
-            else:
-                scratch = scratch or memoryview(bytearray(_PIECE_SIZE))
-                done = self._try_content_into(decoder, scratch)
-            if done is None:
-                yield self._transport.recv_wait
-        self._content_complete()
-
-    @coroutine
-    def co_read_raw(self, size: int) -> PollGenerator[bytes]:
-        """Up to *size* uninterpreted bytes, from the buffer and then from the socket."""
-        if len(self._buffer):
-            return self._buffer.take(size)
-        # Whatever comes now, no response can be told from it any more.
-        self.state.close_because(CloseReason.READ_RAW)
-        while not self._transport.closed:
-            data = self._transport.try_recv(size)
-            if data is not None:
-                return data
-            yield self._transport.recv_wait
-        return b""
-
-    def _body_decoder(self) -> Decoder | None:
-        """Return the decoder of the content that is being read, `None` if there is no such."""
-        if self.state.in_body and self.state.receiving is Receiving.CLOSED and not self._gathered:
-            raise self.state.closed_error()
-        return self._decoder
-
-    def _try_content(self, decoder: Decoder, size: int) -> bytes | None:
-        """Return up to *size* bytes of content, ``b""`` at its end, `None` if it would block."""
-        buffer = self._buffer
-        while True:
-            data = self._decode(decoder, size)
-            if data is not None:
-                return data
-            direct_size = decoder.direct_size
-            if direct_size and buffer.start == buffer.end:
-                try:
-                    data = self._transport.try_recv(min(size, direct_size))
-                except ConnectionClosed as exc:
-                    raise self._lost(exc) from exc.__cause__
-                if data:
-                    decoder.received_directly(len(data))
-                    return data
-                at_end = data is not None
-            else:
-                filled = self._try_fill()
-                if filled:
-                    continue
-                at_end = filled is not None
-            if not at_end:
-                return None
-            self._content_closed(decoder)
-
-    def _try_content_into(self, decoder: Decoder, view: memoryview) -> int | None:
-        """Like `_try_content`, into the caller's memory."""
-        buffer = self._buffer
-        while True:
-            # With nothing in the buffer, data goes past it without a look into it.
-            if buffer.start != buffer.end or not decoder.direct_size:
-                try:
-                    size = decoder.decode_into(buffer, view)
-                except InvalidResponse:
-                    self._close_because(CloseReason.INVALID_RESPONSE)
-                    raise
-                if size is not None:
-                    return size
-            direct_size = decoder.direct_size
-            if direct_size and buffer.start == buffer.end:
-                target = view if len(view) <= direct_size else view[:direct_size]
-                try:
-                    size = self._transport.try_recv_into(target)
-                except ConnectionClosed as exc:
-                    raise self._lost(exc) from exc.__cause__
-                if size:
-                    decoder.received_directly(size)
-                    return size
-            else:
-                size = self._try_fill()
-                if size:
-                    continue
-            if size is None:
-                return None
-            self._content_closed(decoder)
-            if decoder.complete:
-                return 0
-
-    def _decode(self, decoder: Decoder, size: int) -> bytes | None:
-        try:
-            return decoder.decode(self._buffer, size)
-        except InvalidResponse:
-            self._close_because(CloseReason.INVALID_RESPONSE)
-            raise
-
-    def _take_gathered(self, size: int) -> bytes:
-        """Hand over content that a `co_readall` which was dropped had gathered."""
-        data = self._gathered[0]
-        if len(data) <= size:
-            del self._gathered[0]
-        else:
-            self._gathered[0] = data[size:]
-            data = data[:size]
-        return data
-
-    def _content_complete(self) -> None:
-        if not self._gathered:
-            assert self.current_response is not None
-            self._complete(self.current_response)
-
-    def _content_closed(self, decoder: Decoder) -> None:
-        """The server closed the connection while content was being read."""
-        if isinstance(decoder, CloseDelimitedDecoder):
-            decoder.complete = True
-            return
-        response = self.current_response
-        self._close_because(CloseReason.SERVER_CLOSED)
-        raise self.state.closed_error(
-            f"the server closed it in the middle of {response!r}, with {decoder!r}"
-        )
 
     # Receiving and closing
 

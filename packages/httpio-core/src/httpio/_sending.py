@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ._coroutine import PollGenerator
     from ._messages import RequestHeaders
-    from ._receiving import Receiver
+    from ._receiving import HeadReceiver
     from ._state import State
     from ._tracing import Tracer
     from ._transport import Transport
@@ -68,7 +68,7 @@ class Sender:
     __slots__ = ("_chunk_rest", "_framing_rest", "_receiver", "_tracer", "_transport", "state")
 
     def __init__(
-        self, transport: Transport, state: State, receiver: Receiver, tracer: Tracer | None
+        self, transport: Transport, state: State, receiver: HeadReceiver, tracer: Tracer | None
     ) -> None:
         self._transport: Final = transport
         self.state: Final = state
