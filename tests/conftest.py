@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+# Or else a failed assertion of a helper does not show its values.
+pytest.register_assert_rewrite("tests.support")
 
 # Neither a verdict nor a choice of examples may depend on how fast the machine is.
 settings.register_profile(
