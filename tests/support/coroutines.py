@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from httpio._coroutine import PollGenerator
 
@@ -32,7 +32,7 @@ def run_spuriously(coroutine: PollGenerator[_T]) -> _T:
 
 def open_descriptors() -> set[int]:
     """Return the file descriptors that this process has open."""
-    found = set()
+    found: set[int] = set()
     for fd in map(int, os.listdir("/dev/fd")):
         try:
             os.fstat(fd)
@@ -43,7 +43,7 @@ def open_descriptors() -> set[int]:
 
 
 @contextmanager
-def no_descriptor_left() -> Iterator[None]:
+def no_descriptor_left() -> Generator[None]:
     """Check that everything that is opened in the block is closed soon after, by threads too."""
     before = open_descriptors()
     yield
