@@ -1,0 +1,145 @@
+"""The addresses of a host name, for coroutines that must not block.
+
+Knows nothing of HTTP. The system's resolver offers no call that does not block, so it is called in
+a thread; an IP address needs no resolver and gets no thread.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+from ._coroutine import coroutine
+from ._exceptions import DNSUnavailable, HostnameNotResolvable
+from ._worker import co_in_thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final, TypeAlias
+
+    from ._coroutine import PollGenerator
+    from ._tracing import Tracer
+
+    _SockAddr: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+
+#: Names as ``(hostname, port)`` that tell an unknown host name from a name service that is out of
+#: order: they are looked up after another name could not be resolved. None by default, because
+#: nobody shall be asked whom the user has not named. To change it, assign to
+#: ``httpio.DNS_TEST_HOSTNAMES``.
+DNS_TEST_HOSTNAMES: tuple[tuple[str, int], ...] = ()
+
+_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
+
+
+class Address:
+    """Where to connect to: an address `family` and a `sockaddr` as the socket module has it."""
+
+    __slots__ = ("family", "sockaddr")
+
+    def __init__(self, family: int, sockaddr: tuple[str, int] | tuple[str, int, int, int]) -> None:
+        self.family = family
+        self.sockaddr = sockaddr
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Address):
+            return NotImplemented
+        return (self.family, self.sockaddr) == (other.family, other.sockaddr)
+
+    def __hash__(self) -> int:
+        return hash((self.family, self.sockaddr))
+
+    def __str__(self) -> str:
+        host, port, *_ = self.sockaddr
+        return f"[{host}]:{port}" if self.family == socket.AF_INET6 else f"{host}:{port}"
+
+    def __repr__(self) -> str:
+        return f"<Address {self}>"
+
+
+@coroutine
+def co_resolve(hostname: str, port: int, tracer: Tracer | None) -> PollGenerator[list[Address]]:
+    """Return the addresses of *hostname*, in the order of the system's preference, at least one.
+
+    *hostname* is a name or an IP address without brackets.
+
+    Raises `HostnameNotResolvable` and `DNSUnavailable`.
+    """
+    literal = _parse_ip_address(hostname, port)
+    if literal is not None:
+        return [literal]
+    # The package is where users assign to it; that may have happened after our import.
+    test_hostnames: tuple[tuple[str, int], ...] = getattr(
+        sys.modules[__name__.rpartition(".")[0]], "DNS_TEST_HOSTNAMES", DNS_TEST_HOSTNAMES
+    )
+    if tracer is not None:
+        tracer.event("resolving", hostname)
+    addresses = yield from co_in_thread(lambda _: _look_up(hostname, port, test_hostnames))
+    if tracer is not None:
+        tracer.event("resolved", f"{hostname} is {', '.join(map(str, addresses))}")
+    return addresses
+
+
+def _parse_ip_address(hostname: str, port: int) -> Address | None:
+    """Return the address if *hostname* is an IP address, `None` if it is a name."""
+    if "%" in hostname:
+        # A zone (RFC 4007 §11) is a number that only the system knows. This flag keeps it from
+        # asking anybody else.
+        try:
+            found = socket.getaddrinfo(
+                hostname, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            )
+        except (OSError, UnicodeError):
+            return None
+        return _select(found)[0]
+    for family in _FAMILIES:
+        try:
+            socket.inet_pton(family, hostname)
+        except (OSError, ValueError):
+            continue
+        if family == socket.AF_INET6:
+            return Address(family, (hostname, port, 0, 0))
+        return Address(family, (hostname, port))
+    return None
+
+
+def _look_up(
+    hostname: str, port: int, test_hostnames: tuple[tuple[str, int], ...]
+) -> list[Address]:
+    """Ask the system's resolver. Blocks."""
+    try:
+        addresses = _select(socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM))
+    except UnicodeError as exc:
+        raise HostnameNotResolvable(hostname, f"it cannot be a domain name ({exc})") from exc
+    except socket.gaierror as exc:
+        if test_hostnames:
+            unavailable = not any(map(_is_resolvable, test_hostnames))
+        else:
+            unavailable = exc.errno == socket.EAI_AGAIN
+        error = DNSUnavailable if unavailable else HostnameNotResolvable
+        raise error(hostname, exc.strerror or "") from exc
+    except OSError as exc:  # this machine failed (EAI_SYSTEM): nobody was asked
+        raise DNSUnavailable(hostname, str(exc)) from exc
+    if not addresses:
+        raise HostnameNotResolvable(hostname, "neither IPv4 nor IPv6")
+    return addresses
+
+
+def _is_resolvable(name: tuple[str, int]) -> bool:
+    try:
+        socket.getaddrinfo(*name, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def _select(found: Iterable[tuple[int, int, int, str, _SockAddr]]) -> list[Address]:
+    """Return the IPv4 and IPv6 addresses among *found*, each once, in their order."""
+    addresses: dict[Address, None] = {}
+    for family, _, _, _, sockaddr in found:
+        match sockaddr:
+            case (str(), *_) if family in _FAMILIES:
+                addresses[Address(family, sockaddr)] = None
+            case _:  # another network, or IPv6 as a Python that was built without it shows it
+                pass
+    return list(addresses)
