@@ -12,7 +12,6 @@ from ._coroutine import coroutine
 from ._encoders import (
     RequestHead,
     as_bytes_view,
-    content_md5,
     encode_request_head,
     request_target,
     require_str,
@@ -155,20 +154,17 @@ class HTTPConnection(Lifecycle):
             raise TypeError("the body must be bytes: encode the str first")
         host = self._host
         target = request_target(method, path)
-        added: list[tuple[str, str]] = []
         tunnel = method == "CONNECT"
+        credentials = None
         if tunnel:
             host = target
         if self.proxy is not None and self.ssl_context is None and not tunnel:
             # RFC 9112 §3.2.2, and §3.2.4 for "*"
             target = f"http://{host}{'' if target == '*' else target}"
-            if self._proxy_credentials is not None:
-                added.append(("Proxy-Authorization", self._proxy_credentials))
+            credentials = self._proxy_credentials
         content: memoryview | None = None
         if body is not None and not isinstance(body, BodyFollowing):
             content = as_bytes_view(body)
-            if self.content_md5:
-                added.append(("Content-MD5", content_md5(content)))
         head = encode_request_head(
             method,
             target,
@@ -176,7 +172,8 @@ class HTTPConnection(Lifecycle):
             headers,
             body if isinstance(body, BodyFollowing) else content,
             expect100=expect100,
-            added_fields=tuple(added),
+            proxy_credentials=credentials,
+            add_content_md5=self.content_md5,
             tunnel=tunnel,
         )
         return head, content

@@ -7,10 +7,9 @@ transport. Large pieces are received straight into what the caller gets, past th
 from __future__ import annotations
 
 from ._coroutine import coroutine
-from ._decoders import CloseDelimitedDecoder
+from ._decoders import CloseDelimitedDecoder, ContentLengthDecoder
 from ._exceptions import CloseReason, ConnectionClosed, InvalidResponse, LocalProtocolError
 from ._receiving import HeadReceiver
-from ._state import Receiving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +75,15 @@ class Receiver(HeadReceiver):
         if decoder is None:
             return b""
         gathered = self._gathered
+        if (
+            type(decoder) is ContentLengthDecoder
+            and decoder.remaining <= len(self._buffer)
+            and not gathered
+        ):
+            # All of it came with the head, as small objects do.
+            data = decoder.decode(self._buffer, decoder.remaining)
+            self._content_complete()
+            return data or b""
         transport = self._transport
         while not decoder.complete:
             data = self._try_content(decoder, _PIECE_SIZE)
@@ -121,7 +129,7 @@ class Receiver(HeadReceiver):
 
     def _body_decoder(self) -> Decoder | None:
         """Return the decoder of the content that is being read, `None` if there is no such."""
-        if self.state.in_body and self.state.receiving is Receiving.CLOSED and not self._gathered:
+        if self.state.in_body and self.state.receiving_closed and not self._gathered:
             raise self.state.closed_error()
         return self._decoder
 

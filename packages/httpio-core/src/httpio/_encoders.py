@@ -129,65 +129,99 @@ def _is_authority(target: str) -> bool:
     )
 
 
+class _GivenFields:
+    """Header fields that the caller gave, sorted by what they mean to us."""
+
+    __slots__ = (
+        "asks_close",
+        "asks_upgrade",
+        "content_length",
+        "expects",
+        "host",
+        "lines",
+        "names",
+        "transfer_encoding",
+    )
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        #: Names of all of them, in lower case.
+        self.names: set[str] = set()
+        self.host: str | None = None
+        self.content_length: str | None = None
+        self.transfer_encoding: str | None = None
+        self.asks_close = False
+        self.asks_upgrade = False
+        self.expects = False
+
+    def add(self, name: str, value: str) -> None:
+        lower = name.lower()
+        match lower:
+            case "host":
+                if self.host is not None:
+                    raise LocalProtocolError("a request must have one Host field, got several")
+                if not HOST.fullmatch(value.encode("latin-1", "replace")):
+                    raise LocalProtocolError(f"expected 'host[:port]' as Host, got {value!r}")
+                self.host = value
+                return
+            case "content-length":
+                self.content_length = _joined(self.content_length, value)
+                return
+            case "transfer-encoding":
+                self.transfer_encoding = _joined(self.transfer_encoding, value)
+                return
+            case "connection":
+                options = [option.strip() for option in value.lower().split(",")]
+                self.asks_close = self.asks_close or "close" in options
+            case "upgrade":
+                self.asks_upgrade = True
+            case "expect":
+                self.expects = True
+            case _:
+                pass
+        self.names.add(lower)
+        self.lines.append(f"{name}: {value}")
+
+
+def _joined(before: str | None, value: str) -> str:
+    return value if before is None else f"{before}, {value}"
+
+
+_NO_FIELDS: Final = _GivenFields()
+
+
 def encode_request_head(
     method: str,
     target: str,
     host: str,
     headers: RequestHeaders | None,
-    body: bytes | bytearray | memoryview | BodyFollowing | None,
+    body: memoryview | BodyFollowing | None,
     *,
     expect100: bool = False,
-    added_fields: tuple[tuple[str, str], ...] = (),
+    proxy_credentials: str | None = None,
+    add_content_md5: bool = False,
     tunnel: bool = False,
 ) -> RequestHead:
     """Return the head of a request.
 
     *target* is the request target in its final form, *host* the value of Host. Added where the
     caller did not give them: Host (always first), Accept-Encoding, Content-Length or
-    Transfer-Encoding, and *added_fields*; with *tunnel*, for CONNECT, nothing but Host. What the
-    caller gives for framing must agree with *body*.
+    Transfer-Encoding, and if asked for Proxy-Authorization and Content-MD5; with *tunnel*, for
+    CONNECT, nothing about content. What the caller gives for framing must agree with *body*.
     Raises `LocalProtocolError` for whatever must not go on the wire.
     """
-    lines: list[str] = []
-    given_length = given_coding = None
-    accept_encoding = True
-    asks_close = asks_upgrade = expects = False
+    given = _NO_FIELDS
     if headers is not None:
+        given = _GivenFields()
         for name, value in _pairs(headers):
             require_str("names and values of header fields", name, value)
-            match name.lower():
-                case "host":
-                    if lines and lines[0].startswith("Host:"):
-                        raise LocalProtocolError("a request must have one Host field, got several")
-                    if not HOST.fullmatch(value.encode("latin-1", "replace")):
-                        raise LocalProtocolError(f"expected 'host[:port]' as Host, got {value!r}")
-                    lines.insert(0, f"Host: {value}")
-                    continue
-                case "accept-encoding":
-                    accept_encoding = False
-                case "content-length":
-                    given_length = value if given_length is None else f"{given_length}, {value}"
-                    continue
-                case "transfer-encoding":
-                    given_coding = value if given_coding is None else f"{given_coding}, {value}"
-                    continue
-                case "connection":
-                    options = [option.strip() for option in value.lower().split(",")]
-                    asks_close = asks_close or "close" in options
-                case "upgrade":
-                    asks_upgrade = True
-                case "expect":
-                    expects = True
-                case _:
-                    pass
-            lines.append(f"{name}: {value}")
-    if not lines or not lines[0].startswith("Host:"):
-        lines.insert(0, f"Host: {host}")
-    for name, value in added_fields:
-        if not any(line.lower().startswith(f"{name.lower()}:") for line in lines):
-            lines.append(f"{name}: {value}")
+            given.add(name, value)
+    names = given.names
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {given.host or host}", *given.lines]
+    if proxy_credentials is not None and "proxy-authorization" not in names:
+        lines.append(f"Proxy-Authorization: {proxy_credentials}")
     # Content is handed over as it comes; a coding that nobody asked for would only surprise.
-    if accept_encoding and not tunnel:
+    if not tunnel and "accept-encoding" not in names:
         lines.append("Accept-Encoding: identity")
 
     if body is None:
@@ -196,36 +230,41 @@ def encode_request_head(
         length = body.length
     else:
         length = len(body)
-    _check_framing(length, given_length, given_coding)
+        if add_content_md5 and "content-md5" not in names:
+            lines.append(f"Content-MD5: {content_md5(body)}")
+    if given is not _NO_FIELDS:
+        _check_framing(length, given.content_length, given.transfer_encoding)
     if length is None:
         lines.append("Transfer-Encoding: chunked")
     # RFC 9110 §9.3.6: in CONNECT it has no meaning.
     elif not tunnel:
         lines.append(f"Content-Length: {length}")
 
-    # RFC 9110 §10.1.1: a client must not expect 100 for a request without content.
-    if (expects or expect100) and body is None:
-        raise LocalProtocolError("Expect: 100-continue needs a body, this request has none")
-    if expect100 and not isinstance(body, BodyFollowing):
-        raise LocalProtocolError(
-            "expect100 needs the body to follow: pass body=BodyFollowing(...) and write() it "
-            "after read_response() has returned the 100 response"
-        )
-    expects_continue = expect100 and length != 0
-    if expects_continue and not expects:
-        lines.append("Expect: 100-continue")
+    expects_continue = False
+    if expect100 or given.expects:
+        # RFC 9110 §10.1.1: a client must not expect 100 for a request without content.
+        if body is None:
+            raise LocalProtocolError("Expect: 100-continue needs a body, this request has none")
+        if expect100 and not isinstance(body, BodyFollowing):
+            raise LocalProtocolError(
+                "expect100 needs the body to follow: pass body=BodyFollowing(...) and write() it "
+                "after read_response() has returned the 100 response"
+            )
+        expects_continue = expect100 and length != 0
+        if expects_continue and not given.expects:
+            lines.append("Expect: 100-continue")
 
+    text = "\r\n".join(lines)
     try:
-        fields = "\r\n".join(lines)
-        data = f"{method} {target} HTTP/1.1\r\n{fields}\r\n\r\n".encode("latin-1")
+        data = f"{text}\r\n\r\n".encode("latin-1")
     except UnicodeEncodeError as exc:
         raise LocalProtocolError(
             f"method, path and header fields must be latin-1, got {exc.object[exc.start]!r}; "
             "percent-encode a path with urllib.parse.quote()"
         ) from None
-    if not REQUEST_HEAD.fullmatch(data) or data.count(b"\r\n") != len(lines) + 2:
-        raise _explain(method, target, lines)
-    return RequestHead(data, length, asks_close, asks_upgrade, expects_continue)
+    if not REQUEST_HEAD.fullmatch(data) or data.count(b"\r\n") != len(lines) + 1:
+        raise _explain(method, target, lines[1:])
+    return RequestHead(data, length, given.asks_close, given.asks_upgrade, expects_continue)
 
 
 def _check_framing(length: int | None, given_length: str | None, given_coding: str | None) -> None:

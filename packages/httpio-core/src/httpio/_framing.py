@@ -98,7 +98,9 @@ def response_framing(
                 options.append(value)
 
     # RFC 9112 §9.3: HTTP/1.1 persists unless told otherwise, HTTP/1.0 only if told so.
-    if options:
+    if len(options) == 1 and options[0].strip().lower() == b"keep-alive":
+        persists = True
+    elif options:
         names = _list_elements(options)
         persists = b"close" not in names and (minor_version > 0 or b"keep-alive" in names)
     else:
@@ -149,6 +151,11 @@ def _transfer_coding(values: list[bytes]) -> Framing:
 
 
 def _content_length(values: list[bytes]) -> int:
+    if len(values) == 1:
+        value = values[0].strip(b" \t")
+        # Unlike str, bytes know ASCII digits only.
+        if value.isdigit() and len(value) <= 18:
+            return int(value)
     first, *others = (element.strip(b" \t") for value in values for element in value.split(b","))
     if not CONTENT_LENGTH.fullmatch(first):
         raise InvalidResponse(

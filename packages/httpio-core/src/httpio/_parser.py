@@ -30,10 +30,12 @@ MAX_FIELD_LINES: Final = 1000
 class Limits:
     """The sizes that bound what a server can make us hold. Taken when a connection is opened."""
 
-    __slots__ = ("header_size", "line_size")
+    __slots__ = ("header_size", "line_size", "unquestioned_size")
 
     def __init__(self, line_size: int = MAX_LINE_SIZE, header_size: int = MAX_HEADER_SIZE) -> None:
         self.line_size: Final = line_size
+        #: A section of this size exceeds no limit. A field line has 4 bytes at least.
+        self.unquestioned_size: Final = min(line_size, header_size, 4 * MAX_FIELD_LINES)
         self.header_size: Final = header_size
 
     @classmethod
@@ -86,16 +88,17 @@ def parse_response_head(buffer: ReceiveBuffer, limits: Limits) -> ResponseHead |
     if stop is None:
         _check_incomplete_head(buffer, limits)
         return None
-    match = RESPONSE_HEAD.match(data, start, stop)
-    if match is None or match.end() != stop:
+    match = RESPONSE_HEAD.fullmatch(data, start, stop)
+    if match is None:
         raise _explain(buffer.peek(stop - start), limits)
     minor_version, status, reason, field_section = match.groups()
     status_code = int(status)
     if status_code < 100:
         raise InvalidResponse(f"the server sent the status code {status.decode()}, below 100")
-    if match.start(4) - start - 2 > limits.line_size:
-        raise _too_long("status line", limits.line_size)
-    _check_field_section(field_section, limits)
+    if stop - start > limits.unquestioned_size:
+        if match.start(4) - start - 2 > limits.line_size:
+            raise _too_long("status line", limits.line_size)
+        _check_field_section(field_section, limits)
     head = ResponseHead(
         # RFC 9112 §2.3: another minor version is to be treated as the highest that we know.
         0 if minor_version == b"0" else 1,
@@ -135,10 +138,10 @@ def parse_trailer_section(buffer: ReceiveBuffer, limits: Limits) -> bytes | None
 
 def _find_empty_line(buffer: ReceiveBuffer) -> int | None:
     """Return the position behind the empty line that ends a section, `None` if it is not there."""
-    found = buffer.data.find(b"\r\n\r\n", buffer.start + max(buffer.scanned - 3, 0), buffer.end)
-    if found >= 0:
-        return found + 4
-    return None
+    # What was searched before may end within the empty line.
+    start = buffer.start + (buffer.scanned - 3 if buffer.scanned > 3 else 0)
+    found = buffer.data.find(b"\r\n\r\n", start, buffer.end)
+    return found + 4 if found >= 0 else None
 
 
 def _check_line_ends(buffer: ReceiveBuffer) -> None:
@@ -174,13 +177,9 @@ def _check_incomplete_head(buffer: ReceiveBuffer, limits: Limits) -> None:
 def _check_field_section(field_section: bytes, limits: Limits) -> None:
     if len(field_section) > limits.header_size:
         raise _too_long("header section", limits.header_size)
-    # A field line has 4 bytes at least, so short sections need no count.
-    if len(field_section) > 4 * MAX_FIELD_LINES:
-        count = field_section.count(b"\r\n")
-        if count > MAX_FIELD_LINES:
-            raise InvalidResponse(
-                f"the server sent {count} field lines, more than {MAX_FIELD_LINES}"
-            )
+    count = field_section.count(b"\r\n")
+    if count > MAX_FIELD_LINES:
+        raise InvalidResponse(f"the server sent {count} field lines, more than {MAX_FIELD_LINES}")
 
 
 def _too_long(what: str, limit: int) -> InvalidResponse:

@@ -37,7 +37,7 @@ from ._framing import (
 )
 from ._messages import HTTPResponse
 from ._parser import parse_response_head
-from ._state import Exchange, Receiving, Sending
+from ._state import Exchange, Sending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,12 +179,12 @@ class HeadReceiver:
             self._head is None
             and buffer.start == buffer.end
             and transport.drained
-            and not self._is_early_read()
+            and (self.state.uploading is None or not self._is_early_read())
         ):
             # Straight after a request, an attempt to receive would be in vain nearly always.
             yield transport.recv_wait
         while not self.try_head():
-            if self._is_early_read() and not len(buffer):
+            if self.state.uploading is not None and self._is_early_read() and not len(buffer):
                 raise self._too_early()
             yield transport.recv_wait
         return self._take_head()
@@ -193,7 +193,9 @@ class HeadReceiver:
         state = self.state
         if self._head is not None:
             return
-        if state.in_body and state.receiving is not Receiving.CLOSED:
+        if state.close_reason is None and state.outstanding and not state.in_body:
+            return
+        if state.in_body and not state.receiving_closed:
             response = self.current_response
             raise StateError(
                 f"the content of {response!r} has not been read: read it, or drop it with discard()"
@@ -204,7 +206,7 @@ class HeadReceiver:
             raise StateError("no response is outstanding: send a request first")
         # Nobody answers a request that was abandoned half-way.
         abandoned = state.close_reason is CloseReason.SEND_ABORTED and len(state.outstanding) == 1
-        if abandoned or state.receiving is Receiving.CLOSED:
+        if abandoned or state.receiving_closed:
             raise state.closed_error()
 
     def _is_early_read(self) -> bool:
@@ -234,12 +236,13 @@ class HeadReceiver:
         """
         with self._lock:
             while self._head is None:
-                try:
-                    if self._parse_head():
-                        break
-                except RemoteProtocolError:
-                    self._close_because(CloseReason.INVALID_RESPONSE)
-                    raise
+                if len(self._buffer):
+                    try:
+                        if self._parse_head():
+                            break
+                    except RemoteProtocolError:
+                        self._close_because(CloseReason.INVALID_RESPONSE)
+                        raise
                 size = self._try_fill()
                 if size is None:
                     return False
@@ -333,7 +336,7 @@ class HeadReceiver:
             response.trailers_received(decoder.trailer_section)
         self._decoder = self.current_response = None
         self.state.response_complete()
-        if self.state.receiving is Receiving.CLOSED:
+        if self.state.receiving_closed:
             self._transport.close()
 
     # Receiving and closing

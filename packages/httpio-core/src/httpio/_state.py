@@ -107,10 +107,10 @@ class State:
     """What has been asked, what has been answered, and whether anything more can be."""
 
     __slots__ = (
-        "_reading",
-        "_receiving_closed",
         "close_reason",
+        "in_body",
         "outstanding",
+        "receiving_closed",
         "sending",
         "uploading",
     )
@@ -123,21 +123,18 @@ class State:
         self.uploading: Exchange | None = None
         #: Why nothing can be sent any more, if so.
         self.close_reason: CloseReason | None = None
-        self._reading = False
-        self._receiving_closed = False
+        #: A response's content has been begun and not finished.
+        self.in_body = False
+        #: Nothing can be received any more.
+        self.receiving_closed = False
 
     @property
     def receiving(self) -> Receiving:
-        if self._receiving_closed:
+        if self.receiving_closed:
             return Receiving.CLOSED
-        if self._reading:
+        if self.in_body:
             return Receiving.READING_BODY
         return Receiving.AWAITING_RESPONSE if self.outstanding else Receiving.IDLE
-
-    @property
-    def in_body(self) -> bool:
-        """A response's content has been begun and not finished."""
-        return self._reading
 
     @property
     def reopens(self) -> bool:
@@ -198,7 +195,7 @@ class State:
 
     def content_started(self) -> None:
         """The caller has the head of the response, its content is to be read."""
-        self._reading = True
+        self.in_body = True
 
     def switched_protocols(self) -> None:
         """The caller has the head of a response after which the connection is not HTTP any more."""
@@ -211,11 +208,11 @@ class State:
 
     def response_complete(self) -> None:
         """The response to the oldest request was received to its end."""
-        self._reading = False
+        self.in_body = False
         exchange = self.outstanding.popleft()
         if self.close_reason is not None and self._closes_after(exchange):
             # RFC 9112 §9.6: nothing after the last response is believed.
-            self._receiving_closed = True
+            self.receiving_closed = True
 
     def _closes_after(self, exchange: Exchange) -> bool:
         """Tell if the response that was read last was the last one that can be read."""
@@ -240,7 +237,7 @@ class State:
     def close_because(self, reason: CloseReason) -> None:
         """Nothing more can be sent or received."""
         self.close_sending(reason)
-        self._receiving_closed = True
+        self.receiving_closed = True
 
     def unanswered(self) -> tuple[tuple[str, str], ...]:
         """Return ``(method, path)`` of each request without complete response."""
