@@ -166,7 +166,6 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     settings: Settings = json.loads(Path(sys.argv[1]).read_bytes())
     application = Application(settings)
-    servers = []
     for listener in settings["listeners"]:
         tls = listener["transport"] == "tls"
         config = uvicorn.Config(
@@ -174,21 +173,13 @@ def main() -> None:
             http="h11",
             lifespan="off",
             timeout_keep_alive=1 if listener["variant"] == "idle" else settings["patience"],
-            timeout_graceful_shutdown=1,
             ssl_certfile=settings["certificate"] if tls else None,
             ssl_keyfile=settings["key"] if tls else None,
         )
-        server = uvicorn.Server(config)
-        thread = Thread(target=server.run, args=([_listening_socket(listener["address"])],))
-        thread.start()
-        servers.append((server, thread))
+        sock = _listening_socket(listener["address"])
+        # As daemons they end with the program, whatever their clients do.
+        Thread(target=uvicorn.Server(config).run, args=([sock],), daemon=True).start()
     signal.sigwait({signal.SIGTERM})
-    for server, _ in servers:
-        server.should_exit = True
-        # It would wait for connections that are kept alive.
-        server.force_exit = True
-    for _, thread in servers:
-        thread.join()
 
 
 main()

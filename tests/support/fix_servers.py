@@ -60,6 +60,7 @@ def endpoints(
     needs: Feature | None = None,
     transports: Collection[Transport] = tuple(Transport),
     servers: Collection[str] = tuple(SPECS),
+    without: Collection[tuple[str, Transport]] = (),
 ) -> pytest.MarkDecorator:
     """Run a test, which takes the fixture ``endpoint``, against all listeners that have what it needs."""
     return pytest.mark.parametrize(
@@ -69,6 +70,7 @@ def endpoints(
             for name, spec in SPECS.items()
             for transport in transports
             if name in servers
+            and (name, transport) not in without
             and (variant, transport) in spec.listeners()
             and (needs is None or needs in spec.features)
         ],
@@ -84,6 +86,13 @@ def start_or_skip(start: Callable[[], _T]) -> _T:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+def make_endpoint(
+    farm: ServerFarm, server: RunningServer, variant: Variant, transport: Transport
+) -> Endpoint:
+    """Return one listener of *server*."""
+    return Endpoint(server, variant, transport, farm.documents, farm.large, farm.certificates)
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +111,7 @@ def endpoint(request: pytest.FixtureRequest, farm: ServerFarm) -> Endpoint:
     name, variant, transport = request.param
     server = start_or_skip(lambda: farm.server(name))
     request.node.stash[_SERVER] = server
-    return Endpoint(server, variant, transport, farm.documents, farm.large, farm.certificates)
+    return make_endpoint(farm, server, variant, transport)
 
 
 _SERVER = pytest.StashKey[RunningServer]()

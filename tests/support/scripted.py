@@ -125,19 +125,21 @@ def expect(wanted: bytes | Callable[[bytes], bool]) -> Step:
     """Receive exactly the bytes *wanted*, or until the predicate *wanted* accepts all that is unread."""
 
     def perform(conversation: Conversation) -> None:
-        if not isinstance(wanted, bytes):
+        if isinstance(wanted, bytes):
+            _expect_bytes(conversation, wanted)
+        else:
             conversation.receive_until(wanted)
             conversation.unread.clear()
-            return
-        # A wrong byte is reported at once, not after waiting for the length to be full.
-        conversation.receive_until(
-            lambda data: len(data) >= len(wanted) or not wanted.startswith(data)
-        )
-        found = conversation.consume(len(wanted))
-        if found != wanted:
-            raise ScriptError(f"expected {wanted!r}, received {found!r}")
 
     return Step(f"expect({wanted!r:.80})", perform)
+
+
+def _expect_bytes(conversation: Conversation, wanted: bytes) -> None:
+    # A wrong byte is reported at once, not after waiting for the length to be full.
+    conversation.receive_until(lambda data: len(data) >= len(wanted) or not wanted.startswith(data))
+    found = conversation.consume(len(wanted))
+    if found != wanted:
+        raise ScriptError(f"expected {wanted!r}, received {found!r}")
 
 
 def expect_head(start: bytes = b"") -> Step:

@@ -115,7 +115,7 @@ def apache(space: Workspace) -> Launch:
     keep_alive = {
         Variant.NORMAL: f"KeepAliveTimeout {_PATIENCE}\nMaxKeepAliveRequests 0",
         Variant.IDLE: "KeepAliveTimeout 100ms\nMaxKeepAliveRequests 0",
-        Variant.FEW: f"KeepAliveTimeout {_PATIENCE}\nMaxKeepAliveRequests {FEW_REQUESTS}",
+        Variant.FEW: f"KeepAliveTimeout {_PATIENCE}\nMaxKeepAliveRequests {FEW_REQUESTS - 1}",
     }
     hosts = []
     for variant in Variant:
@@ -229,7 +229,8 @@ def lighttpd(space: Workspace) -> Launch:
     sockets = []
     for variant, transport in space.addresses:
         idle = 1 if variant is Variant.IDLE else _PATIENCE
-        requests = FEW_REQUESTS if variant is Variant.FEW else 0xFFFF
+        # It does not count the first request, and neither does Apache.
+        requests = FEW_REQUESTS - 1 if variant is Variant.FEW else 0xFFFF
         tls = (
             f'ssl.engine = "enable"\n  ssl.pemfile = "{space.certificates.combined_file}"'
             if transport is Transport.TLS
