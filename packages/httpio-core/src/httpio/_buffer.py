@@ -46,6 +46,7 @@ class ReceiveBuffer:
             self._view[:size] = self._view[self.start : self.end]
             self.start = 0
             self.end = size
+        assert self.end < len(self.data), "limits keep the buffer from being full"
         return self._view[self.end :]
 
     def received(self, size: int) -> None:

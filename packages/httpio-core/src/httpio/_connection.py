@@ -12,6 +12,7 @@ from ._coroutine import coroutine
 from ._encoders import (
     RequestHead,
     as_bytes_view,
+    encode_plain_request_head,
     encode_request_head,
     request_target,
     require_str,
@@ -149,21 +150,23 @@ class HTTPConnection(Lifecycle):
         expect100: bool,
     ) -> tuple[RequestHead, memoryview | None]:
         """Return the head of a request, and the content to send along with it."""
-        require_str("method and path", method, path)
-        if isinstance(body, str):
-            raise TypeError("the body must be bytes: encode the str first")
+        if type(method) is not str or type(path) is not str:
+            require_str("method and path", method, path)
         host = self._host
         target = request_target(method, path)
         tunnel = method == "CONNECT"
-        credentials = None
+        credentials = None if tunnel else self._plain_credentials
         if tunnel:
             host = target
         if self.proxy is not None and self.ssl_context is None and not tunnel:
             # RFC 9112 §3.2.2, and §3.2.4 for "*"
             target = f"http://{host}{'' if target == '*' else target}"
-            credentials = self._proxy_credentials
+        if headers is None and body is None and not expect100 and not tunnel:
+            return encode_plain_request_head(method, target, self._plain_fields), None
         content: memoryview | None = None
         if body is not None and not isinstance(body, BodyFollowing):
+            if isinstance(body, str):
+                raise TypeError("the body must be bytes: encode the str first")
             content = as_bytes_view(body)
         head = encode_request_head(
             method,

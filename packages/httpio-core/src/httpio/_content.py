@@ -77,13 +77,15 @@ class Receiver(HeadReceiver):
         gathered = self._gathered
         if (
             type(decoder) is ContentLengthDecoder
-            and decoder.remaining <= len(self._buffer)
+            and decoder.remaining <= self._buffer.end - self._buffer.start
             and not gathered
         ):
             # All of it came with the head, as small objects do.
-            data = decoder.decode(self._buffer, decoder.remaining)
-            self._content_complete()
-            return data or b""
+            content = self._buffer.take(decoder.remaining)
+            response = self.current_response
+            assert response is not None
+            self._complete(response)
+            return content
         transport = self._transport
         while not decoder.complete:
             data = self._try_content(decoder, _PIECE_SIZE)

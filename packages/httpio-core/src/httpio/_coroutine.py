@@ -66,7 +66,8 @@ class PollNeeded(tuple[int, int]):
         time was up before the descriptor became ready, else `True`. An error or a hang-up on the
         descriptor counts as ready, because the operation will not block.
         """
-        return _wait(self[0], self[1], timeout)
+        fd, mask = self
+        return _wait(fd, mask, timeout)
 
 
 if hasattr(select, "poll"):

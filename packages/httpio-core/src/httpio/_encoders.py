@@ -9,7 +9,7 @@ pass. Words for what is wrong are looked for only after the check has failed.
 from __future__ import annotations
 
 from ._exceptions import LocalProtocolError
-from ._grammar import HOST, ORIGIN_FORM, REQUEST_HEAD, REQUEST_TRAILERS, TOKEN
+from ._grammar import HOST, ORIGIN_FORM, REQUEST_HEAD, REQUEST_LINE, REQUEST_TRAILERS, TOKEN
 from ._messages import BodyFollowing
 
 TYPE_CHECKING = False
@@ -267,6 +267,22 @@ def encode_request_head(
     return RequestHead(data, length, given.asks_close, given.asks_upgrade, expects_continue)
 
 
+def encode_plain_request_head(method: str, target: str, fields: bytes) -> RequestHead:
+    """Return the head of a request without content and without fields from the caller.
+
+    *fields* is what follows the request line in a head that `encode_request_head` has made for such
+    a request. The same checks, on what can differ from it.
+    """
+    line = f"{method} {target} HTTP/1.1"
+    try:
+        data = line.encode("ascii")
+    except UnicodeEncodeError:
+        raise _explain(method, target, []) from None
+    if not REQUEST_LINE.fullmatch(data):
+        raise _explain(method, target, [])
+    return RequestHead(b"%b\r\n%b" % (data, fields), 0, False, False, False)
+
+
 def _check_framing(length: int | None, given_length: str | None, given_coding: str | None) -> None:
     """Refuse what the caller says of the body's framing if it is not so (RFC 9112 §6.2)."""
     if given_length is not None and (length is None or given_length.strip(" \t") != str(length)):
@@ -284,9 +300,9 @@ def _check_framing(length: int | None, given_length: str | None, given_coding: s
 
 
 def _explain(method: str, target: str, lines: list[str]) -> LocalProtocolError:
-    if not TOKEN.fullmatch(method.encode("latin-1")):
+    if not TOKEN.fullmatch(method.encode("latin-1", "replace")):
         return LocalProtocolError(f"the method must be a token such as 'GET', got {method[:80]!r}")
-    if not ORIGIN_FORM.fullmatch(b"/" + target.encode("latin-1")):
+    if not target.isascii() or not ORIGIN_FORM.fullmatch(b"/" + target.encode("ascii")):
         return LocalProtocolError(
             "the path must be visible ASCII characters without blanks, percent-encode others with "
             f"urllib.parse.quote(); got {target[:80]!r}"

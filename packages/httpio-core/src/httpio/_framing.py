@@ -74,6 +74,18 @@ def _list_elements(values: Sequence[bytes]) -> list[bytes]:
     return [element for element in (element.strip() for element in elements) if element]
 
 
+def plain_framing(request_method: str, status: int, length: int) -> Framing:
+    """`response_framing` for a final head of HTTP/1.1 with nothing but a Content-Length to look at.
+
+    Such a connection persists.
+    """
+    if not length or request_method == "HEAD" or status in (204, 304):
+        return _NO_CONTENT
+    if request_method == "CONNECT" and status < 300:
+        return _TUNNEL
+    return ContentLength(length)
+
+
 def response_framing(
     request_method: str,
     status: int,
@@ -89,13 +101,13 @@ def response_framing(
     codings: list[bytes] = []
     options: list[bytes] = []
     for name, value in framing_fields:
-        match len(name):
-            case 14:
-                lengths.append(value)
-            case 17:
-                codings.append(value)
-            case _:
-                options.append(value)
+        # The names are known, so their lengths tell them apart.
+        if len(name) == 14:
+            lengths.append(value)
+        elif len(name) == 17:
+            codings.append(value)
+        else:
+            options.append(value)
 
     # RFC 9112 §9.3: HTTP/1.1 persists unless told otherwise, HTTP/1.0 only if told so.
     if len(options) == 1 and options[0].strip().lower() == b"keep-alive":

@@ -29,6 +29,24 @@ RESPONSE_HEAD: Final = re.compile(
     rb"HTTP/1\.([0-9]) ([0-9]{3})(?: ([^\r\n\0]*+))?\r\n(" + _field_section + rb")\r\n"
 )
 
+_other_field_lines = (
+    rb"(?:(?!(?i:content-length|transfer-encoding|connection):)"
+    + _token + rb":" + _field_content + rb"\r\n)*+"
+)  # fmt: skip
+_keep_alive = (
+    rb"(?:(?i:connection):[ \t]*+(?i:keep-alive)[ \t]*+\r\n" + _other_field_lines + rb")?+"
+)
+
+#: The commonest `RESPONSE_HEAD`: one Content-Length, no other field that decides about framing or
+#: persistence, nothing folded. Status code, reason phrase, field section, length.
+PLAIN_RESPONSE_HEAD: Final = re.compile(
+    rb"HTTP/1\.1 ([2-9][0-9]{2}) ([^\r\n\0]*+)\r\n("
+    + _other_field_lines + _keep_alive
+    + rb"(?i:content-length):[ \t]*+([0-9]{1,18})[ \t]*+\r\n"
+    + _other_field_lines + _keep_alive
+    + rb")\r\n"
+)  # fmt: skip
+
 #: Field lines followed by an empty line (RFC 9112 §7.1.2).
 TRAILER_SECTION: Final = re.compile(rb"(" + _field_section + rb")\r\n")
 
@@ -50,6 +68,8 @@ CHUNK_LINE_PREFIX: Final = re.compile(rb"[0-9A-Fa-f]{1,16}(?:[ \t]*+(?:;[^\r\n\0
 #: Content-Length = 1*DIGIT (RFC 9110 §8.6). Nothing of more than 18 digits is sane.
 CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
+#: First line of a request (RFC 9112 §3) without its CRLF.
+REQUEST_LINE: Final = re.compile(_token + rb" [!-~]++ HTTP/1\.1")
 #: Head of a request (RFC 9112 §2.1, §3), without obs-fold, which a sender must not generate.
 REQUEST_HEAD: Final = re.compile(
     _token + rb" [!-~]++ HTTP/1\.1\r\n(?:" + _token + rb":" + _field_content + rb"\r\n)*+\r\n"

@@ -12,7 +12,7 @@ from ._buffer import ReceiveBuffer
 from ._connect import co_connect_tcp, co_connect_unix, co_tls_handshake
 from ._content import Receiver
 from ._coroutine import coroutine
-from ._encoders import basic_credentials, encode_authority, encode_hostname
+from ._encoders import basic_credentials, encode_authority, encode_hostname, encode_request_head
 from ._exceptions import CloseReason, LocalProtocolError, StateError
 from ._parser import Limits
 from ._proxy import co_open_tunnel
@@ -64,7 +64,7 @@ class Lifecycle:
         elif proxy_auth is not None:
             raise LocalProtocolError("proxy_auth was given without a proxy")
         #: Host name that requests are for, as it was given.
-        self.hostname: Final = hostname
+        self.hostname: Final = hostname.removeprefix("[").removesuffix("]")
         #: Port that requests are for.
         self.port: Final = port
         #: How to do TLS, or `None` for plain HTTP.
@@ -82,6 +82,12 @@ class Lifecycle:
         self._tracer: Final = tracer if tracer is not None else tracer_from_environment()
         self._host: Final = encode_authority(hostname, port, default_port)
         self._proxy_credentials: Final = basic_credentials(*proxy_auth) if proxy_auth else None
+        # To a server behind a tunnel they are of no concern.
+        self._plain_credentials: Final = self._proxy_credentials if ssl_context is None else None
+        #: The fields of a request that brings none of its own.
+        self._plain_fields: Final = encode_request_head(
+            "GET", "/", self._host, None, None, proxy_credentials=self._plain_credentials
+        ).data.partition(b"\r\n")[2]
         self._connecting = False
         self._not_connected()
 
@@ -159,6 +165,7 @@ class Lifecycle:
             sock = yield from co_connect_unix(self.unix_socket, tracer)
         else:
             host, port = self.proxy or (self.hostname, self.port)
+            host = host.removeprefix("[").removesuffix("]")
             sock = yield from co_connect_tcp(host, port, self.source_address, tracer)
         if self.ssl_context is None:
             return Transport(sock, tracer)

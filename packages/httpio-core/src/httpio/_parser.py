@@ -10,7 +10,14 @@ from __future__ import annotations
 import sys
 
 from ._exceptions import InvalidResponse, UnsupportedResponse
-from ._grammar import FRAMING_FIELDS, HEAD_PREFIX, RESPONSE_HEAD, TOKEN, TRAILER_SECTION
+from ._grammar import (
+    FRAMING_FIELDS,
+    HEAD_PREFIX,
+    PLAIN_RESPONSE_HEAD,
+    RESPONSE_HEAD,
+    TOKEN,
+    TRAILER_SECTION,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +63,14 @@ class Limits:
 class ResponseHead:
     """Status line and field section of a response, interim ones included."""
 
-    __slots__ = ("field_section", "framing_fields", "minor_version", "reason", "status")
+    __slots__ = (
+        "field_section",
+        "framing_fields",
+        "minor_version",
+        "plain_length",
+        "reason",
+        "status",
+    )
 
     def __init__(
         self,
@@ -65,6 +79,7 @@ class ResponseHead:
         reason: str,
         field_section: bytes,
         framing_fields: list[FieldLine],
+        plain_length: int | None = None,
     ) -> None:
         #: 0 or 1, for HTTP/1.0 and HTTP/1.1.
         self.minor_version: Final = minor_version
@@ -74,6 +89,8 @@ class ResponseHead:
         self.field_section: Final = field_section
         #: Those of them that framing depends on.
         self.framing_fields: Final = framing_fields
+        #: The length, if a single Content-Length is the only one of them that needs a look.
+        self.plain_length: Final = plain_length
 
 
 def parse_response_head(buffer: ReceiveBuffer, limits: Limits) -> ResponseHead | None:
@@ -84,6 +101,21 @@ def parse_response_head(buffer: ReceiveBuffer, limits: Limits) -> ResponseHead |
     """
     data = buffer.data
     start = buffer.start
+    # Most heads are plain and arrive as a whole. On later looks at the same bytes this would only
+    # make a slow peer costly.
+    if not buffer.scanned:
+        match = PLAIN_RESPONSE_HEAD.match(data, start, buffer.end)
+        if match is not None and match.end() - start <= limits.unquestioned_size:
+            status, reason, field_section, length = match.groups()
+            buffer.start = match.end()
+            return ResponseHead(
+                1,
+                int(status),
+                reason.decode("latin-1"),
+                field_section,
+                [(b"Content-Length", length)],
+                int(length),
+            )
     stop = _find_empty_line(buffer)
     if stop is None:
         _check_incomplete_head(buffer, limits)

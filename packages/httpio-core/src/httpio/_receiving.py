@@ -33,6 +33,7 @@ from ._framing import (
     NoContent,
     Tunnel,
     Undelimited,
+    plain_framing,
     response_framing,
 )
 from ._messages import HTTPResponse
@@ -172,19 +173,21 @@ class HeadReceiver:
 
     @coroutine
     def co_read_response(self) -> PollGenerator[HTTPResponse]:
-        self._check_head_expected()
+        state = self.state
+        if state.close_reason is not None or not state.outstanding or state.in_body:
+            self._check_head_expected()
         transport = self._transport
         buffer = self._buffer
         if (
             self._head is None
             and buffer.start == buffer.end
             and transport.drained
-            and (self.state.uploading is None or not self._is_early_read())
+            and (state.uploading is None or not self._is_early_read())
         ):
             # Straight after a request, an attempt to receive would be in vain nearly always.
             yield transport.recv_wait
         while not self.try_head():
-            if self.state.uploading is not None and self._is_early_read() and not len(buffer):
+            if state.uploading is not None and self._is_early_read() and not len(buffer):
                 raise self._too_early()
             yield transport.recv_wait
         return self._take_head()
@@ -192,8 +195,6 @@ class HeadReceiver:
     def _check_head_expected(self) -> None:
         state = self.state
         if self._head is not None:
-            return
-        if state.close_reason is None and state.outstanding and not state.in_body:
             return
         if state.in_body and not state.receiving_closed:
             response = self.current_response
@@ -234,9 +235,10 @@ class HeadReceiver:
         Raises `ConnectionClosed` if the server closed instead, and `RemoteProtocolError` for what
         is no response; then the connection is closed.
         """
+        buffer = self._buffer
         with self._lock:
             while self._head is None:
-                if len(self._buffer):
+                if buffer.start != buffer.end:
                     try:
                         if self._parse_head():
                             break
@@ -261,9 +263,13 @@ class HeadReceiver:
             if self._tracer is not None:
                 self._tracer.event("response", f"{status} to {exchange.method} {exchange.path}")
             if status >= 200 or (status == 101 and exchange.asks_upgrade):
-                framing, persists = response_framing(
-                    exchange.method, status, head.minor_version, head.framing_fields
-                )
+                if head.plain_length is not None:
+                    framing = plain_framing(exchange.method, status, head.plain_length)
+                    persists = not isinstance(framing, Tunnel)
+                else:
+                    framing, persists = response_framing(
+                        exchange.method, status, head.minor_version, head.framing_fields
+                    )
                 self.state.final_response_received(status, persists)
                 self._head, self._framing = head, framing
                 return True
@@ -299,6 +305,12 @@ class HeadReceiver:
         self._head = self._framing = None
         state = self.state
         exchange = state.outstanding[0]
+        if isinstance(framing, ContentLength):
+            response = self._response(exchange, head, framing.length)
+            self._decoder = ContentLengthDecoder(framing.length)
+            self.current_response = response
+            state.content_started()
+            return response
         if framing is None:
             state.continue_received()
             return self._response(exchange, head, 0)
@@ -309,19 +321,14 @@ class HeadReceiver:
         if isinstance(framing, Tunnel):
             state.switched_protocols()
             return self._response(exchange, head, None)
-        length = framing.length if isinstance(framing, ContentLength) else None
-        response = self._response(exchange, head, length)
+        response = self._response(exchange, head, None)
         self._decoder = self._make_decoder(framing)
         self.current_response = response
         state.content_started()
         return response
 
-    def _make_decoder(
-        self, framing: ContentLength | Chunked | CloseDelimited | Undelimited
-    ) -> Decoder:
+    def _make_decoder(self, framing: Chunked | CloseDelimited | Undelimited) -> Decoder:
         match framing:
-            case ContentLength(length=length):
-                return ContentLengthDecoder(length)
             case Chunked():
                 return ChunkedDecoder(self._limits)
             case CloseDelimited():
@@ -343,10 +350,8 @@ class HeadReceiver:
 
     def _try_fill(self) -> int | None:
         """Receive into the buffer: bytes, 0 after the server's close, `None` if it would block."""
-        view = self._buffer.writable()
-        assert len(view), "limits keep the buffer from being full"
         try:
-            size = self._transport.try_recv_into(view)
+            size = self._transport.try_recv_into(self._buffer.writable())
         except ConnectionClosed as exc:
             raise self._lost(exc) from exc.__cause__
         if size:
