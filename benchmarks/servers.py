@@ -57,7 +57,7 @@ def nginx(directory: Path, *, cpu: int | None) -> Iterator[int]:
     (port,) = free_ports(1)
     config = directory / "nginx.conf"
     config.write_text(NGINX_CONFIG.format(directory=directory, port=port))
-    command = [program, "-e", "stderr", "-p", directory, "-c", config]
+    command: list[str | Path] = [program, "-e", "stderr", "-p", directory, "-c", config]
     with running(command, [("127.0.0.1", port)], directory / "nginx.log") as process:
         _pin(process, cpu)
         yield port
@@ -67,7 +67,11 @@ def nginx(directory: Path, *, cpu: int | None) -> Iterator[int]:
 def bulk_server(directory: Path, *, cpu: int | None) -> Iterator[int]:
     """Run `benchmarks.bulk_server` on *cpu* alone. Gives the port."""
     (port,) = free_ports(1)
-    command = [sys.executable, Path(__file__).with_name("bulk_server.py"), str(port)]
+    command: list[str | Path] = [
+        sys.executable,
+        Path(__file__).with_name("bulk_server.py"),
+        str(port),
+    ]
     with running(command, [("127.0.0.1", port)], directory / "bulk_server.log") as process:
         _pin(process, cpu)
         yield port

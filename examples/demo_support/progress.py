@@ -62,6 +62,8 @@ class Progress:
             *columns, console=console, auto_refresh=False, transient=True
         ) as bar:
             task = bar.add_task(self._title, total=self._total)
-            while not self._finished.wait(INTERVAL):
+            finished = False
+            while not finished:
                 bar.update(task, completed=len(self._gathered), refresh=True)
+                finished = self._finished.wait(INTERVAL)
         self.cpu_time = time.thread_time()
