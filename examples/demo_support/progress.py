@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sized
     from types import TracebackType
 
+    import rich.progress
+
 INTERVAL = 0.1
 """Seconds between two looks."""
 
@@ -33,7 +35,20 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty():
-            self._thread = threading.Thread(target=self._draw, daemon=True)
+            # Imported only where it is used, and before whoever measures looks at the clock.
+            from rich import progress
+            from rich.console import Console
+
+            bar = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TimeElapsedColumn(),
+                console=Console(stderr=True),
+                auto_refresh=False,
+                transient=True,
+            )
+            self._thread = threading.Thread(target=self._draw, args=(bar,), daemon=True)
             self._thread.start()
         return self
 
@@ -47,20 +62,8 @@ class Progress:
         if self._thread is not None:
             self._thread.join()
 
-    def _draw(self) -> None:
-        from rich import progress
-        from rich.console import Console
-
-        columns = (
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            progress.TimeElapsedColumn(),
-        )
-        console = Console(stderr=True)
-        with progress.Progress(
-            *columns, console=console, auto_refresh=False, transient=True
-        ) as bar:
+    def _draw(self, bar: rich.progress.Progress) -> None:
+        with bar:
             task = bar.add_task(self._title, total=self._total)
             finished = False
             while not finished:
