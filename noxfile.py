@@ -219,7 +219,8 @@ def wheels(session: nox.Session) -> None:
         # An environment without the build tools: they would hide a dependency that is not declared.
         session.run("virtualenv", "--quiet", str(outside / "env"))
         python = str(outside / "env" / "bin" / "python")
-        env = {"PATH": os.pathsep.join([str(outside / "env" / "bin"), os.environ["PATH"]])}
+        search_path = os.pathsep.join([str(outside / "env" / "bin"), os.environ["PATH"]])
+        env = {"PATH": search_path, "PYTHONPATH": None}
         # The extra makes pip compare the pins of the siblings with the versions that were built.
         wheel_files = [
             f"{path}[all]" if "httpio_core" in path else path
