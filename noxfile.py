@@ -94,8 +94,9 @@ nox.options.sessions = [
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = IN_CI
 nox.options.error_on_external_run = True
-# Nothing stale can hide in an environment that is kept: what is tested from the source tree is
-# installed editable, and the sessions whose point is what gets installed never reuse theirs.
+# Nothing stale can hide in an environment that is kept: the packages are installed editable or
+# from their directories, which pip always does anew (a wheel of the same version it would not),
+# and the sessions whose point is what gets installed never reuse theirs.
 nox.options.reuse_venv = "no" if IN_CI else "yes"
 
 IMPORT_NAMES = {
@@ -140,7 +141,7 @@ def mypy(session: nox.Session) -> None:
         session.run("mypy", f"--python-version={version}", *sources)
 
 
-@nox.session(reuse_venv=False)
+@nox.session
 def verifytypes(session: nox.Session) -> None:
     """Completeness of the public types, as a type checker of a user sees them."""
     install(session, "verifytypes")
