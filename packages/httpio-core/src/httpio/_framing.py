@@ -62,6 +62,11 @@ class Tunnel:
 if TYPE_CHECKING:
     Framing: TypeAlias = ContentLength | NoContent | Chunked | CloseDelimited | Undelimited | Tunnel
 
+#: OWS (RFC 9110 §5.6.3), and what is left of a line that was folded: the grammar lets CR and LF into
+#: a value only there. Nothing else is blank: a server that pads ``chunked`` with other controls is
+#: not to be taken at its word.
+_BLANKS: Final = b" \t\r\n"
+
 _NO_CONTENT: Final = NoContent()
 _CHUNKED: Final = Chunked()
 _CLOSE_DELIMITED: Final = CloseDelimited()
@@ -71,7 +76,7 @@ _TUNNEL: Final = Tunnel()
 def _list_elements(values: Sequence[bytes]) -> list[bytes]:
     """Return the elements of a list-based field, in lower case (RFC 9110 §5.6.1)."""
     elements = b",".join(values).lower().split(b",")
-    return [element for element in (element.strip() for element in elements) if element]
+    return [element for element in (element.strip(_BLANKS) for element in elements) if element]
 
 
 def plain_framing(request_method: str, status: int, length: int) -> Framing:
@@ -79,10 +84,10 @@ def plain_framing(request_method: str, status: int, length: int) -> Framing:
 
     Such a connection persists.
     """
-    if not length or request_method == "HEAD" or status in (204, 304):
-        return _NO_CONTENT
     if request_method == "CONNECT" and status < 300:
         return _TUNNEL
+    if not length or request_method == "HEAD" or status in (204, 304):
+        return _NO_CONTENT
     return ContentLength(length)
 
 
@@ -110,7 +115,7 @@ def response_framing(
             options.append(value)
 
     # RFC 9112 §9.3: HTTP/1.1 persists unless told otherwise, HTTP/1.0 only if told so.
-    if len(options) == 1 and options[0].strip().lower() == b"keep-alive":
+    if len(options) == 1 and options[0].strip(_BLANKS).lower() == b"keep-alive":
         persists = True
     elif options:
         names = _list_elements(options)
@@ -118,12 +123,13 @@ def response_framing(
     else:
         persists = minor_version > 0
 
-    # RFC 9112 §6.3, in its order. 1: these have no content, whatever their fields say.
-    if request_method == "HEAD" or status in (204, 304):
-        return _NO_CONTENT, persists
-    # 2: after this comes a tunnel, or with 101 (RFC 9110 §15.2.2) another protocol.
+    # RFC 9112 §6.3, in its order, but for 2, whose tunnel begins after a 204 as well: after this
+    # comes a tunnel, or with 101 (RFC 9110 §15.2.2) another protocol.
     if status == 101 or (request_method == "CONNECT" and 200 <= status < 300):
         return _TUNNEL, False
+    # 1: these have no content, whatever their fields say.
+    if request_method == "HEAD" or status in (204, 304):
+        return _NO_CONTENT, persists
     # 3: both fields at once are how requests and responses are smuggled.
     if codings:
         if lengths:
@@ -134,7 +140,8 @@ def response_framing(
         # RFC 9112 §6.1: no HTTP/1.0 server can mean this.
         if minor_version == 0:
             raise InvalidResponse("the server sent Transfer-Encoding in an HTTP/1.0 response")
-        return _transfer_coding(codings), persists
+        framing = _transfer_coding(codings)
+        return framing, persists and framing is _CHUNKED
     # 5, and 6
     if lengths:
         length = _content_length(lengths)
@@ -168,7 +175,7 @@ def _content_length(values: list[bytes]) -> int:
         # Unlike str, bytes know ASCII digits only.
         if value.isdigit() and len(value) <= 18:
             return int(value)
-    first, *others = (element.strip(b" \t") for value in values for element in value.split(b","))
+    first, *others = (element.strip(_BLANKS) for value in values for element in value.split(b","))
     if not CONTENT_LENGTH.fullmatch(first):
         raise InvalidResponse(
             f"expected 1 to 18 digits as Content-Length, the server sent {first[:40]!r}"
@@ -176,6 +183,6 @@ def _content_length(values: list[bytes]) -> int:
     # RFC 9110 §8.6: the same value repeated is that value.
     if any(other != first for other in others):
         raise InvalidResponse(
-            f"the server sent different Content-Length values: {b', '.join(values)[:80]!r}"
+            f"the server sent different Content-Length values: {b', '.join((first, *others))[:80]!r}"
         )
     return int(first)

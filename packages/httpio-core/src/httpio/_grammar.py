@@ -21,6 +21,9 @@ _field_content = rb"[^\r\n\0]*+"
 # RFC 9112 §5.2: a line that starts with white space continues the one before.
 _field_line = _token + rb":" + _field_content + rb"(?:\r\n[ \t]" + _field_content + rb")*+\r\n"
 _field_section = rb"(?:" + _field_line + rb")*+"
+# A sender has no excuse for other controls, nor for a folded line.
+_field_value = rb"[\t -~\x80-\xff]*+"
+_sent_field_lines = rb"(?:" + _token + rb":" + _field_value + rb"\r\n)*+"
 
 TOKEN: Final = re.compile(_token)
 
@@ -29,13 +32,18 @@ RESPONSE_HEAD: Final = re.compile(
     rb"HTTP/1\.([0-9]) ([0-9]{3})(?: ([^\r\n\0]*+))?\r\n(" + _field_section + rb")\r\n"
 )
 
+# Python before 3.11.5 goes on in the middle of a group that was tried in vain and is possessive.
+# Where that could be taken for a line's beginning, it has to be one. The other patterns then do not
+# match as a whole.
+_at_line = rb"(?<=\n)"
 _other_field_lines = (
     rb"(?:(?!(?i:content-length|transfer-encoding|connection):)"
-    + _token + rb":" + _field_content + rb"\r\n)*+"
+    + _token + rb":" + _field_content + rb"\r\n)*+" + _at_line
 )  # fmt: skip
 _keep_alive = (
-    rb"(?:(?i:connection):[ \t]*+(?i:keep-alive)[ \t]*+\r\n" + _other_field_lines + rb")?+"
-)
+    rb"(?:(?i:connection):[ \t]*+(?i:keep-alive)[ \t]*+\r\n"
+    + _other_field_lines + rb")?+" + _at_line
+)  # fmt: skip
 
 #: The commonest `RESPONSE_HEAD`: one Content-Length, no other field that decides about framing or
 #: persistence, nothing folded. Status code, reason phrase, field section, length.
@@ -60,24 +68,31 @@ FRAMING_FIELDS: Final = re.compile(
 HEAD_PREFIX: Final = re.compile(rb"(?:[^\r\n\0]++|\r\n)*+\r?\Z")
 
 #: First line of a chunk (RFC 9112 §7.1): size, extensions skipped. Blanks before the line end are
-#: against the grammar, but old servers pad the size with them and nothing can hide there.
-CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*+(?:;[^\r\n\0]*+)?\r\n")
+#: against the grammar, but old servers pad the size with a few and nothing can hide there.
+CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]{0,16}+(?:;[^\r\n\0]*+)?\r\n")
 #: Any octets that `CHUNK_LINE` can begin with.
-CHUNK_LINE_PREFIX: Final = re.compile(rb"[0-9A-Fa-f]{1,16}(?:[ \t]*+(?:;[^\r\n\0]*+)?\r?)?\Z")
+CHUNK_LINE_PREFIX: Final = re.compile(rb"[0-9A-Fa-f]{1,16}(?:[ \t]{0,16}+(?:;[^\r\n\0]*+)?\r?)?\Z")
+#: A `CHUNK_LINE_PREFIX` of this many octets has come to an extension, or to its line end.
+CHUNK_SIZE_FIELD: Final = 16 + 16 + 1
+#: Any octets that can follow those.
+CHUNK_LINE_REST: Final = re.compile(rb"[^\r\n\0]*+\r?\Z")
 
 #: Content-Length = 1*DIGIT (RFC 9110 §8.6). Nothing of more than 18 digits is sane.
 CONTENT_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
+#: Value of a field that is to be sent, blanks around it included (RFC 9110 §5.5).
+FIELD_VALUE: Final = re.compile(_field_value)
 #: First line of a request (RFC 9112 §3) without its CRLF.
 REQUEST_LINE: Final = re.compile(_token + rb" [!-~]++ HTTP/1\.1")
-#: Head of a request (RFC 9112 §2.1, §3), without obs-fold, which a sender must not generate.
-REQUEST_HEAD: Final = re.compile(
-    _token + rb" [!-~]++ HTTP/1\.1\r\n(?:" + _token + rb":" + _field_content + rb"\r\n)*+\r\n"
-)
+#: Head of a request (RFC 9112 §2.1, §3).
+REQUEST_HEAD: Final = re.compile(_token + rb" [!-~]++ HTTP/1\.1\r\n" + _sent_field_lines + rb"\r\n")
 #: Field lines of a trailer section that is to be sent.
-REQUEST_TRAILERS: Final = re.compile(rb"(?:" + _token + rb":" + _field_content + rb"\r\n)*+\r\n")
+REQUEST_TRAILERS: Final = re.compile(_sent_field_lines + rb"\r\n")
 
 #: origin-form (RFC 9112 §3.2.1), asterisk-form not included.
 ORIGIN_FORM: Final = re.compile(rb"/[!-~]*+")
-#: Host = uri-host [ ":" port ] (RFC 9110 §7.2), of the names that DNS and files of hosts can have.
-HOST: Final = re.compile(rb"(?:[0-9A-Za-z._~-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,5})?")
+# Of what RFC 3986 §3.2.2 allows, the names that DNS and files of hosts can have.
+_reg_name = rb"[0-9A-Za-z._~-]++"
+REG_NAME: Final = re.compile(_reg_name)
+#: Host = uri-host [ ":" port ] (RFC 9110 §7.2).
+HOST: Final = re.compile(rb"(?:" + _reg_name + rb"|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,5})?")
