@@ -91,7 +91,9 @@ class HTTPConnection(Lifecycle):
         elif not state.outstanding:
             self._receiver.check_idle()
         exchange = Exchange(method, path, head, isinstance(body, BodyFollowing))
-        yield from self._sender.co_send_request(exchange, head.data, content)
+        rest = self._sender.try_send_request(exchange, head.data, content)
+        if rest is not None:
+            yield from self._sender.co_send_rest(exchange, rest, content)
 
     if TYPE_CHECKING:
 

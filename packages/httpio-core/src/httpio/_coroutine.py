@@ -70,13 +70,20 @@ class PollNeeded(tuple[int, int]):
         return _wait(fd, mask, timeout)
 
 
+def in_milliseconds(timeout: float | None) -> int | None:
+    """Return *timeout*, in seconds, as `select.poll` takes it.
+
+    Rounded up: a wait that ends too early would be taken for a time-out.
+    """
+    return None if timeout is None else max(-int(-timeout * 1000 // 1), 0)
+
+
 if hasattr(select, "poll"):
 
     def _wait(fd: int, mask: int, timeout: float | None) -> bool:
         poller = select.poll()
         poller.register(fd, mask)
-        # Rounded up: a wait that ends early would be taken for a time-out.
-        return bool(poller.poll(None if timeout is None else -int(-max(timeout, 0) * 1000 // 1)))
+        return bool(poller.poll(in_milliseconds(timeout)))
 
 else:  # Windows has only select()
 

@@ -21,6 +21,7 @@ from ._grammar import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Final
 
     from ._buffer import ReceiveBuffer
@@ -78,7 +79,7 @@ class ResponseHead:
         status: int,
         reason: str,
         field_section: bytes,
-        framing_fields: list[FieldLine],
+        framing_fields: Sequence[FieldLine],
         plain_length: int | None = None,
     ) -> None:
         #: 0 or 1, for HTTP/1.0 and HTTP/1.1.
@@ -89,7 +90,7 @@ class ResponseHead:
         self.field_section: Final = field_section
         #: Those of them that framing depends on.
         self.framing_fields: Final = framing_fields
-        #: The length, if a single Content-Length is the only one of them that needs a look.
+        #: The length, if one Content-Length is all of them that matters; then they are left out.
         self.plain_length: Final = plain_length
 
 
@@ -113,7 +114,7 @@ def parse_response_head(buffer: ReceiveBuffer, limits: Limits) -> ResponseHead |
                 int(status),
                 reason.decode("latin-1"),
                 field_section,
-                [(b"Content-Length", length)],
+                (),
                 int(length),
             )
     stop = _find_empty_line(buffer)

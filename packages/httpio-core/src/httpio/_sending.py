@@ -81,31 +81,44 @@ class Sender:
 
     # Requests
 
-    @coroutine
-    def co_send_request(
+    def try_send_request(
         self, exchange: Exchange, head: bytes, content: memoryview | None
-    ) -> PollGenerator[None]:
-        """Send *head* and, if it is not to follow, the *content*."""
-        state = self.state
+    ) -> memoryview | None:
+        """Send *head*, with *content* if that is short, as far as the socket takes it.
+
+        Returns what is left of it, for `co_send_rest`, or `None` if the request is sent completely
+        or waits for its content. No coroutine, because it hardly ever has to wait.
+        """
         if self._tracer is not None:
             self._tracer.event("request", f"{exchange.method} {exchange.path}")
         if content is not None and len(content) <= _JOIN_SIZE:
             head = b"".join((head, content))
             content = None
             exchange.remaining = 0
-        state.request_started(exchange)
+        self.state.request_started(exchange)
         try:
             size = self._transport.try_send(head)
         except ConnectionClosed as exc:
             self._failed(exchange, exc)
-        if size != len(head):
-            rest = memoryview(head)[size or 0 :]
-            yield from self._co_send(exchange, rest, withdrawable=not size)
-        if content is not None:
+        if content is not None or size != len(head):
+            return memoryview(head)[size or 0 :]
+        if exchange.remaining == 0:
+            self.state.request_sent(exchange)
+        return None
+
+    @coroutine
+    def co_send_rest(
+        self, exchange: Exchange, rest: memoryview, content: memoryview | None
+    ) -> PollGenerator[None]:
+        """Send what `try_send_request` has left, and the *content* that was too long for it."""
+        if rest:
+            nothing_sent = len(rest) == len(rest.obj)  # type: ignore[arg-type]  # always bytes
+            yield from self._co_send(exchange, rest, withdrawable=nothing_sent)
+        if exchange.remaining and content is not None:
             yield from self._co_send(exchange, content, watch=True)
             exchange.remaining = 0
         if exchange.remaining == 0:
-            state.request_sent(exchange)
+            self.state.request_sent(exchange)
 
     @coroutine
     def _co_send(

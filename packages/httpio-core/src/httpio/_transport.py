@@ -13,13 +13,13 @@ import socket
 import sys
 from _thread import allocate_lock
 
-from ._coroutine import POLLIN, POLLOUT, PollNeeded
+from ._coroutine import POLLIN, POLLOUT, PollNeeded, in_milliseconds
 from ._exceptions import CloseReason, ConnectionClosed, StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Final
 
     from ._tracing import Tracer
@@ -32,11 +32,32 @@ TLS_RECORD_SIZE: Final = 16 * 1024
 _sendfile = os.sendfile if sys.platform == "linux" else None
 
 
+class _Wait(PollNeeded):
+    """A `PollNeeded` that is waited for again and again, and keeps what it needs for that."""
+
+    # No __slots__: a tuple cannot have any.
+    _poll: Callable[[float | None], object] | None = None
+
+    def poll(self, timeout: float | None = None) -> bool:
+        poll = self._poll
+        if poll is None:
+            if not hasattr(select, "poll"):
+                return super().poll(timeout)
+            poller = select.poll()
+            poller.register(*self)
+            poll = self._poll = poller.poll
+        try:
+            return bool(poll(in_milliseconds(timeout)))
+        except RuntimeError:
+            # Two threads at once, which a poll object does not allow.
+            return super().poll(timeout)
+
+
 class Transport:
     """A connected, non-blocking socket without TLS."""
 
     __slots__ = (
-        "_poller",
+        "_look",
         "_recv",
         "_recv_into",
         "_send",
@@ -59,19 +80,20 @@ class Transport:
         self._tracer = tracer
         fd = sock.fileno()
         #: What to wait for to receive or to send, whatever TLS may want in between.
-        self.poll_in: Final = PollNeeded(fd, POLLIN)
-        self.poll_out: Final = PollNeeded(fd, POLLOUT)
+        self.poll_in: Final = _Wait(fd, POLLIN)
+        self.poll_out: Final = _Wait(fd, POLLOUT)
         #: What to wait for after an attempt that would have blocked.
-        self.recv_wait = self.poll_in
-        self.send_wait = self.poll_out
+        self.recv_wait: PollNeeded = self.poll_in
+        self.send_wait: PollNeeded = self.poll_out
         #: The last receive left nothing behind, so another attempt would most likely be in vain.
         self.drained = True
         self.closed = False
-        self._poller: Final = _Readable(fd)
+        # Of its own, because the sender looks while the receiver waits.
+        self._look: Final = _Wait(fd, POLLIN)
 
     def is_readable(self) -> bool:
         """Tell if there is something to receive, the peer's close included. Does not block."""
-        return self._poller()
+        return self._look.poll(0)
 
     def try_recv_into(self, view: memoryview) -> int | None:
         """Receive into *view*; return the number of bytes, 0 after the peer's close."""
@@ -196,7 +218,7 @@ class TLSTransport(Transport):
         with self._lock:
             if not self.closed and self._tls.pending():
                 return True
-        return self._poller()
+        return self._look.poll(0)
 
     def try_recv_into(self, view: memoryview) -> int | None:
         try:
@@ -292,20 +314,3 @@ class TLSTransport(Transport):
             if "CERTIFICATE" in (exc.reason or ""):
                 return exc
         return super()._lost(exc)
-
-
-class _Readable:
-    """Looks at one descriptor, again and again, without making anything new."""
-
-    __slots__ = ("_poll",)
-
-    def __init__(self, fd: int) -> None:
-        if hasattr(select, "poll"):
-            poller = select.poll()
-            poller.register(fd, POLLIN)
-            self._poll: Callable[[int], Sequence[object]] = poller.poll
-        else:  # Windows has only select()
-            self._poll = lambda _: select.select((fd,), (), (), 0)[0]
-
-    def __call__(self) -> bool:
-        return bool(self._poll(0))
