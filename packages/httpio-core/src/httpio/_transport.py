@@ -7,6 +7,7 @@ way in which a network connection can break becomes `ConnectionClosed`.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -28,8 +29,15 @@ if TYPE_CHECKING:
 #: when the socket is full, not tell how far it came.
 TLS_RECORD_SIZE: Final = 16 * 1024
 
+#: A receive allocates what it asks for before it knows what it gets.
+_RECEIVE_LIMIT: Final = 1024 * 1024
+
 # macOS has one with other arguments, Windows has none.
 _sendfile = os.sendfile if sys.platform == "linux" else None
+# By these sendfile() complains of the file, or of the file system that has it.
+_FILE_ERRNOS: Final = (
+    errno.EINVAL, errno.EIO, errno.ENOMEM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW
+)  # fmt: skip
 
 
 class _Wait(PollNeeded):
@@ -111,6 +119,8 @@ class Transport:
 
     def try_recv(self, size: int) -> bytes | None:
         """Receive and return up to *size* bytes, ``b""`` after the peer's close."""
+        if size > _RECEIVE_LIMIT:
+            size = _RECEIVE_LIMIT
         try:
             data = self._recv(size)
         except BlockingIOError:
@@ -141,19 +151,35 @@ class Transport:
         return _sendfile is not None and self._tracer is None
 
     def try_sendfile(self, fd: int, offset: int, size: int) -> int | None:
-        """Send up to *size* bytes from *offset* of a regular file; return the number of bytes."""
+        """Send up to *size* bytes from *offset* of a regular file; return the number of bytes.
+
+        Raises the `OSError` of a file that cannot be sent in this way.
+        """
         assert _sendfile is not None
         try:
             return _sendfile(self.sock.fileno(), fd, offset, size)
         except BlockingIOError:
             return None
         except OSError as exc:
+            if exc.errno in _FILE_ERRNOS:
+                raise
             raise self._lost(exc) from exc
 
     @property
     def sent_in_part(self) -> bool:
         """Something of a `try_send` that returned `None` is on its way."""
         return False
+
+    def end_sending(self) -> None:
+        """Have the peer see the end of what we send, and fail a send that waits.
+
+        Receiving goes on.
+        """
+        try:
+            # Not the method of an SSLSocket, after which it would be none any more.
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+        except OSError:
+            pass
 
     def close(self) -> None:
         """Close the socket. What the peer still sends is refused."""
@@ -171,7 +197,7 @@ class Transport:
         self.closed = True
         return self.sock
 
-    def _lost(self, exc: OSError) -> Exception:
+    def _lost(self, exc: OSError) -> ConnectionClosed:
         if self.closed:
             reason = CloseReason.CLOSED_LOCALLY
             return ConnectionClosed(f"the connection was closed: {reason.value}", reason=reason)
@@ -252,6 +278,7 @@ class TLSTransport(Transport):
         elif isinstance(exc, self._want_write):
             self.recv_wait = self.poll_out
         else:
+            self._check_certificate(exc)
             raise self._lost(exc) from exc
 
     def try_send(self, data: bytes | memoryview) -> int | None:
@@ -265,6 +292,7 @@ class TLSTransport(Transport):
             elif isinstance(exc, self._want_read):
                 self.send_wait = self.poll_in
             else:
+                self._check_certificate(exc)
                 raise self._lost(exc) from exc
             self._retry = bytes(record)
             return None
@@ -293,24 +321,31 @@ class TLSTransport(Transport):
         return self._retry is not None
 
     def close(self) -> None:
-        if not self.closed:
-            try:
-                # Sends close_notify (RFC 9112 §9.8); the peer's own is not waited for.
-                with self._lock:
+        # To the end under the lock: after unwrap() an SSLSocket sends and receives without TLS.
+        with self._lock:
+            if not self.closed:
+                try:
+                    # Sends close_notify (RFC 9112 §9.8); the peer's own is not waited for.
                     self._tls.unwrap()
-            except (OSError, ValueError):
-                pass
-            super().close()
+                except (OSError, ValueError):
+                    pass
+                super().close()
 
-    def _lost(self, exc: OSError) -> Exception:
+    def _check_certificate(self, exc: OSError) -> None:
+        """Raise *exc* if it says that the server does not accept our certificate, or lacks one.
+
+        With TLS 1.3 it can say so only after the handshake (RFC 8446 §4.4.2.4).
+        """
         if isinstance(exc, self._ssl_error) and not self.closed:
-            if isinstance(exc, self._eof_error):
-                return ConnectionClosed(
-                    "the connection was closed without TLS close_notify, what was received "
-                    "may be truncated",
-                    reason=CloseReason.CONNECTION_LOST,
-                )
-            # A server that wants another certificate may say so only after the handshake.
-            if "CERTIFICATE" in (exc.reason or ""):
-                return exc
+            reason = exc.reason or ""
+            if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
+                raise exc
+
+    def _lost(self, exc: OSError) -> ConnectionClosed:
+        if isinstance(exc, self._eof_error) and not self.closed:
+            return ConnectionClosed(
+                "the connection was closed without TLS close_notify, what was received "
+                "may be truncated",
+                reason=CloseReason.CONNECTION_LOST,
+            )
         return super()._lost(exc)
