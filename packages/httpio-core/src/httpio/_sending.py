@@ -2,28 +2,33 @@
 
 Joins transport, encoders and state, and asks the receiving half what has arrived. RFC 9112 §9.5: a
 client that sends content watches for an answer, because the server may not want the rest.
+
+All that is sent goes either straight to the transport, in one attempt, or through `Sender._co_send`,
+the only place that waits: what a send leaves behind that is given up is decided there.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import selectors
 import stat
 
-from ._coroutine import POLLIN, PollNeeded, coroutine
+from ._coroutine import POLLIN, POLLOUT, PollNeeded, coroutine
 from ._encoders import CHUNK_END, encode_chunk_start, encode_last_chunk
 from ._exceptions import (
     CloseReason,
     ConnectionClosed,
-    EarlyResponse,
     ExcessBodyData,
     StateError,
 )
 from ._state import Exchange, Sending
+from ._worker import co_in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Final, NoReturn, Protocol
+    import socket
+    from typing import Final, NoReturn, Protocol, TypeAlias
 
     from ._coroutine import PollGenerator
     from ._messages import RequestHeaders
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
         def read(self, size: int, /) -> bytes:
             """Return up to *size* bytes, ``b""`` at the end."""
 
+    _PlainFile: TypeAlias = io.FileIO | io.BufferedReader | io.BufferedRandom
 
 #: Files that cannot be sent by the system are read in pieces of this size, in bytes.
 _FILE_PIECE_SIZE: Final = 256 * 1024
@@ -45,27 +51,48 @@ _FILE_PIECE_SIZE: Final = 256 * 1024
 _PARTIAL_CHUNK_SIZE: Final = 64 * 1024
 #: Up to this size, copying content behind its framing costs less than another system call.
 _JOIN_SIZE: Final = 16 * 1024
+#: A server that has answered for good, and welcomes the content, need not read on for this long, in
+#: seconds, before it is taken not to want the rest.
+_READING_LIMIT: Final = 2.0
 
 
-def _regular_file_position(file: SupportsRead) -> int | None:
-    """Return where in a regular file *file* stands, `None` if it is something else."""
-    try:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # type: ignore[attr-defined]  # if not, see below
-            return None
-        position: int = file.tell()  # type: ignore[attr-defined]  # likewise
-    except (AttributeError, OSError, ValueError):
+def _plain_file(file: SupportsRead) -> _PlainFile | None:
+    """Return *file* if what it reads is what the system finds under its descriptor.
+
+    A `gzip.GzipFile` and a text file have the descriptor of something else than what they read.
+    """
+    if not isinstance(file, (io.FileIO, io.BufferedReader, io.BufferedRandom)):
         return None
-    return position
+    raw = file if isinstance(file, io.FileIO) else file.raw
+    if not isinstance(raw, io.FileIO) or not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
+        return None
+    return file
 
 
-def _file_size(file: SupportsRead) -> int:
-    return os.fstat(file.fileno()).st_size  # type: ignore[attr-defined]  # a regular file
+def _bytes_left(file: SupportsRead, plain: _PlainFile | None) -> int | None:
+    """Return how much *file* has from where it stands, `None` if only reading can tell."""
+    if plain is not None:
+        # The files of /proc have no size, but content.
+        size = os.fstat(plain.fileno()).st_size
+        return max(size - plain.tell(), 0) if size else None
+    if isinstance(file, io.BytesIO):
+        with file.getbuffer() as view:
+            return max(len(view) - file.tell(), 0)
+    return None
 
 
 class Sender:
     """Sends the requests of one network connection."""
 
-    __slots__ = ("_chunk_rest", "_framing_rest", "_receiver", "_tracer", "_transport", "state")
+    __slots__ = (
+        "_chunk_rest",
+        "_framing_rest",
+        "_receiver",
+        "_suspended",
+        "_tracer",
+        "_transport",
+        "state",
+    )
 
     def __init__(
         self, transport: Transport, state: State, receiver: HeadReceiver, tracer: Tracer | None
@@ -74,6 +101,8 @@ class Sender:
         self.state: Final = state
         self._receiver: Final = receiver
         self._tracer = tracer
+        #: A send has begun and waits.
+        self._suspended = False
         #: Data of the present chunk that is announced and not written.
         self._chunk_rest = 0
         #: Framing that goes out before anything else.
@@ -94,7 +123,6 @@ class Sender:
         if content is not None and len(content) <= _JOIN_SIZE:
             head = b"".join((head, content))
             content = None
-            exchange.remaining = 0
         self.state.request_started(exchange)
         try:
             size = self._transport.try_send(head)
@@ -102,7 +130,7 @@ class Sender:
             self._failed(exchange, exc)
         if content is not None or size != len(head):
             return memoryview(head)[size or 0 :]
-        if exchange.remaining == 0:
+        if exchange.remaining == 0 or not exchange.content_follows:
             self.state.request_sent(exchange)
         return None
 
@@ -111,69 +139,77 @@ class Sender:
         self, exchange: Exchange, rest: memoryview, content: memoryview | None
     ) -> PollGenerator[None]:
         """Send what `try_send_request` has left, and the *content* that was too long for it."""
-        if rest:
-            nothing_sent = len(rest) == len(rest.obj)  # type: ignore[arg-type]  # always bytes
-            yield from self._co_send(exchange, rest, withdrawable=nothing_sent)
-        if exchange.remaining and content is not None:
-            yield from self._co_send(exchange, content, watch=True)
-            exchange.remaining = 0
-        if exchange.remaining == 0:
+        self.state.request_stalled(exchange)
+        begun = len(rest) != len(rest.obj)  # type: ignore[arg-type]  # always bytes
+        parts = (rest,) if content is None or len(content) <= _JOIN_SIZE else (rest, content)
+        yield from self._co_send(exchange, parts, begun=begun, is_request=True)
+        if exchange.remaining == 0 or not exchange.content_follows:
             self.state.request_sent(exchange)
 
     @coroutine
     def _co_send(
         self,
         exchange: Exchange,
-        data: memoryview,
+        parts: tuple[bytes | memoryview, ...],
         *,
-        watch: bool = False,
-        withdrawable: bool = False,
+        begun: bool = False,
+        is_request: bool = False,
     ) -> PollGenerator[None]:
-        """Send all of *data*. Dropped in the middle, the connection is unusable.
+        """Send all *parts*, and stop for an early answer.
 
-        With *watch*, stop for an early answer; *withdrawable* says that the request is taken back
-        if this is dropped before anything was sent.
+        *begun* says that something that belongs to them has been sent before. Dropped after that,
+        the connection is unusable; dropped before, nothing has happened: with *is_request*, the
+        request is taken back, otherwise the caller may write the same again.
         """
         transport = self._transport
-        total = len(data)
-        while True:
-            if watch:
+        for part in parts:
+            data = memoryview(part)
+            while data:
                 self._check_for_answer(exchange)
-            try:
-                size = transport.try_send(data)
-            except ConnectionClosed as exc:
-                self._failed(exchange, exc)
-            if size:
-                if size == len(data):
-                    return
-                data = data[size:]
-            if size is None:
-                finished = False
                 try:
-                    yield self._send_wait(exchange) if watch else transport.send_wait
-                    finished = True
-                finally:
-                    if not finished:
-                        self._abandoned(len(data) == total, watch, withdrawable)
-                if watch:
-                    self._check_for_answer(exchange, stalled=True)
+                    size = transport.try_send(data)
+                except ConnectionClosed as exc:
+                    self._failed(exchange, exc)
+                if size is None:
+                    yield from self._co_wait(exchange, begun, is_request)
+                else:
+                    begun = True
+                    data = data[size:]
 
-    def _send_wait(self, exchange: Exchange) -> PollNeeded:
-        """Return what to wait for to go on sending, or to see the server answer."""
+    @coroutine
+    def _co_wait(
+        self, exchange: Exchange, begun: bool, is_request: bool = False
+    ) -> PollGenerator[None]:
+        """Wait until more can be sent or the server answers. For the arguments, see `_co_send`."""
         wait = self._transport.send_wait
-        return PollNeeded(wait.fd, wait.mask | POLLIN) if self._may_look(exchange) else wait
+        wanted = True
+        self._suspended = True
+        self.state.wake_sender = self._transport.end_sending
+        try:
+            if self._may_look(exchange):
+                yield PollNeeded(wait.fd, wait.mask | POLLIN)
+            elif self._is_answered(exchange):
+                wanted = yield from co_in_thread(lambda dropped: _becomes_ready(wait, dropped))
+            else:
+                yield wait
+        except BaseException:
+            self._abandoned(exchange, begun, is_request)
+            raise
+        finally:
+            self._suspended = False
+            self.state.wake_sender = None
+        if not wanted:
+            raise self._stop(exchange)
 
-    def _abandoned(self, nothing_sent: bool, is_content: bool, withdrawable: bool) -> None:
+    def _abandoned(self, exchange: Exchange, begun: bool, is_request: bool) -> None:
         """A send was given up while it waited."""
-        if nothing_sent and not self._transport.sent_in_part:
-            if withdrawable:
-                self.state.request_withdrawn()
-                return
-            if is_content and self.state.uploading is not None:
-                # The caller may write the same again.
-                return
-        self.state.close_sending(CloseReason.SEND_ABORTED)
-        if len(self.state.outstanding) == 1:
+        state = self.state
+        if not begun and not self._transport.sent_in_part:
+            if is_request:
+                state.request_withdrawn(exchange)
+            return
+        state.close_sending(CloseReason.SEND_ABORTED)
+        if len(state.outstanding) == 1 and not exchange.final_status:
             # No answer can come any more, and the server need not wait for the rest.
             self._transport.close()
 
@@ -183,97 +219,57 @@ class Sender:
         """Return the exchange whose content is being sent; raise if there is none."""
         state = self.state
         exchange = state.uploading
-        if state.sending is Sending.SENDING_BODY:
-            assert exchange is not None
-            return exchange
-        if exchange is not None:
-            if exchange.final_status:
-                raise self._stop()
-            if state.sending is Sending.CLOSED:
-                raise state.closed_error()
+        if exchange is None:
+            raise StateError(
+                "no request waits for content: pass body=BodyFollowing(...) to send_request(), and "
+                "write no more than it announces"
+            )
+        if state.sending is Sending.CLOSED:
+            raise self._stop(exchange) if exchange.final_status else state.closed_error()
+        if state.sending is not Sending.SENDING_BODY or not exchange.content_follows:
             raise state.refuse_request()
-        raise StateError(
-            "no request waits for content: pass body=BodyFollowing(...) to send_request(), and "
-            "write no more than it announces"
-        )
+        if self._suspended:
+            raise StateError(
+                f"another thread or task, or a coroutine that was not run to its end, is sending "
+                f"for {exchange.method} {exchange.path}"
+            )
+        return exchange
 
     @coroutine
     def co_write(self, data: memoryview, partial: bool) -> PollGenerator[int]:
         """Send content; return the number of bytes, which with *partial* may be less, or 0."""
         exchange = self.check_writable()
         remaining = exchange.remaining
-        if remaining is None:
-            return (yield from self._co_write_chunk(exchange, data, partial))
-        total = len(data)
-        if total > remaining:
+        if remaining is not None and len(data) > remaining:
             raise ExcessBodyData(
-                f"{total} bytes are more than the {remaining} bytes that are left of the body of "
-                f"{exchange.method} {exchange.path}; nothing was sent"
+                f"{len(data)} bytes are more than the {remaining} bytes that are left of the body "
+                f"of {exchange.method} {exchange.path}; nothing was sent"
             )
-        if not total:
+        if not data:
+            # As a chunk it would be the last one.
             return 0
-        if partial:
-            total = self._try_write(exchange, data)
+        if not partial:
+            yield from self._co_write(exchange, data)
+            return len(data)
+        if remaining is None:
+            return self._try_write_chunk(exchange, data)
+        size = self._try_write(exchange, data)
+        self._content_written(exchange, size)
+        return size
+
+    @coroutine
+    def _co_write(
+        self, exchange: Exchange, data: memoryview, *, begun: bool = False
+    ) -> PollGenerator[None]:
+        """Send all of *data*, which is not too much."""
+        if exchange.remaining is None:
+            yield from self._co_send(exchange, self._chunk_parts(data), begun=begun)
+            # Only now: a send that was given up before it began can be repeated.
+            self._chunk_rest = max(self._chunk_rest - len(data), 0)
+            self._framing_rest = b""
         else:
-            yield from self._co_send(exchange, data, watch=True)
-        self._content_written(exchange, total)
-        return total
-
-    @coroutine
-    def co_sendfile(self, file: SupportsRead) -> PollGenerator[int]:
-        """Send content from where *file* stands to its end; return the number of bytes."""
-        exchange = self.check_writable()
-        start = _regular_file_position(file)
-        if start is not None and exchange.remaining is not None:
-            size = _file_size(file) - start
-            if size > exchange.remaining:
-                raise ExcessBodyData(
-                    f"the {size} bytes of the file are more than the {exchange.remaining} bytes "
-                    f"that are left of the body of {exchange.method} {exchange.path}; "
-                    "nothing was sent"
-                )
-            if self._transport.can_sendfile:
-                return (yield from self._co_sendfile(exchange, file, start, size))
-        total = 0
-        while True:
-            data = file.read(_FILE_PIECE_SIZE)
-            if not isinstance(data, (bytes, bytearray, memoryview)):
-                raise TypeError(f"the file must be binary, its read() returned {type(data)}")
-            if not data:
-                return total
-            total += yield from self.co_write(memoryview(data), False)
-
-    @coroutine
-    def _co_sendfile(
-        self, exchange: Exchange, file: SupportsRead, start: int, size: int
-    ) -> PollGenerator[int]:
-        """`co_sendfile` without the bytes coming to us at all."""
-        fd: int = file.fileno()  # type: ignore[attr-defined]  # regular files have one
-        seek: Callable[[int], object] = file.seek  # type: ignore[attr-defined]  # likewise
-        position, end = start, start + size
-        finished = False
-        try:
-            while position < end:
-                self._check_for_answer(exchange)
-                try:
-                    sent = self._transport.try_sendfile(fd, position, min(end - position, 2**30))
-                except ConnectionClosed as exc:
-                    self._failed(exchange, exc)
-                if sent is None:
-                    yield self._send_wait(exchange)
-                    self._check_for_answer(exchange, stalled=True)
-                elif sent:
-                    position += sent
-                    self._content_written(exchange, sent)
-                else:
-                    # Somebody has cut the file. What is missing can still be written.
-                    break
-            finished = True
-            return position - start
-        finally:
-            seek(position)
-            if not finished and position > start and self.state.close_reason is None:
-                self._abandoned(False, True, False)
+            yield from self._co_send(exchange, (data,), begun=begun)
+            self._content_written(exchange, len(data))
 
     def _content_written(self, exchange: Exchange, size: int) -> None:
         assert exchange.remaining is not None
@@ -289,53 +285,24 @@ class Sender:
         except ConnectionClosed as exc:
             self._failed(exchange, exc)
         if size is None:
-            self._check_for_answer(exchange, stalled=True)
+            if self._is_answered(exchange):
+                raise self._stop(exchange)
             return 0
         return size
 
-    @coroutine
-    def _co_write_chunk(
-        self, exchange: Exchange, data: memoryview, partial: bool
-    ) -> PollGenerator[int]:
-        if not data:
-            # A chunk without data would be the last one.
-            return 0
-        if partial:
-            return self._try_write_chunk(exchange, data)
-        total = len(data)
-        start = self._framing_rest
-        self._framing_rest = b""
-        if self._chunk_rest:
-            # The rest of a chunk that a partial write began.
-            piece = data[: self._chunk_rest]
-            data = data[len(piece) :]
-            self._chunk_rest -= len(piece)
-            end = b"" if self._chunk_rest else CHUNK_END
-            yield from self._co_send_framed(exchange, start, piece, end)
-            start = b""
-        if data:
-            start += encode_chunk_start(len(data))
-            yield from self._co_send_framed(exchange, start, data, CHUNK_END)
-        return total
+    # Chunks
 
-    @coroutine
-    def _co_send_framed(
-        self, exchange: Exchange, start: bytes, data: memoryview, end: bytes
-    ) -> PollGenerator[None]:
-        if len(data) <= _JOIN_SIZE:
-            joined = b"".join((start, data, end))
-            yield from self._co_send(exchange, memoryview(joined), watch=True)
-            return
-        finished = False
-        try:
-            for part in (memoryview(start), data, memoryview(end)):
-                if part:
-                    yield from self._co_send(exchange, part, watch=True)
-            finished = True
-        finally:
-            # Between two parts nothing waits, but a part may have gone when the next one fails.
-            if not finished:
-                self.state.close_sending(CloseReason.SEND_ABORTED)
+    def _chunk_parts(self, data: memoryview) -> tuple[bytes | memoryview, ...]:
+        """Return *data* as it goes over the wire: the rest of a chunk, a chunk, or both."""
+        start = self._framing_rest
+        begun = data[: self._chunk_rest]
+        rest = data[len(begun) :]
+        if not rest:
+            return _framed(start, begun, CHUNK_END if len(begun) == self._chunk_rest else b"")
+        new = _framed(encode_chunk_start(len(rest)), rest, CHUNK_END)
+        if begun:
+            return _framed(start, begun, CHUNK_END) + new
+        return (start, *new) if start else new
 
     def _try_write_chunk(self, exchange: Exchange, data: memoryview) -> int:
         """Send what fits of *data* now, as a chunk or as more of the chunk that was begun.
@@ -369,52 +336,159 @@ class Sender:
                 f"write(partial=True) has announced {self._chunk_rest} more bytes than it has "
                 "been given since: write() them first"
             )
-        data = self._framing_rest + encode_last_chunk(trailers)
+        last = self._framing_rest + encode_last_chunk(trailers)
+        yield from self._co_send(exchange, (last,))
         self._framing_rest = b""
-        yield from self._co_send(exchange, memoryview(data), watch=True)
         self.state.request_sent(exchange)
+
+    # Files
+
+    @coroutine
+    def co_sendfile(self, file: SupportsRead) -> PollGenerator[int]:
+        """Send content from where *file* stands to its end; return the number of bytes."""
+        exchange = self.check_writable()
+        plain = _plain_file(file)
+        size = _bytes_left(file, plain)
+        remaining = exchange.remaining
+        total = 0
+        if size is not None and remaining is not None:
+            if size > remaining:
+                raise ExcessBodyData(
+                    f"the {size} bytes of the file are more than the {remaining} bytes that are "
+                    f"left of the body of {exchange.method} {exchange.path}; nothing was sent"
+                )
+            if plain is not None and self._transport.can_sendfile:
+                total = yield from self._co_sendfile(exchange, plain, size)
+                if total == size:
+                    return total
+        while True:
+            data = file.read(_FILE_PIECE_SIZE)
+            if not isinstance(data, (bytes, bytearray, memoryview)):
+                raise TypeError(f"the file must be binary, its read() returned {type(data)}")
+            if not data:
+                return total
+            if exchange.remaining is not None and len(data) > exchange.remaining:
+                raise ExcessBodyData(
+                    f"the file has more than the {remaining} bytes that were left of the body of "
+                    f"{exchange.method} {exchange.path}; the first {total} of them were sent"
+                )
+            yield from self._co_write(exchange, memoryview(data), begun=total > 0)
+            total += len(data)
+
+    @coroutine
+    def _co_sendfile(self, exchange: Exchange, file: _PlainFile, size: int) -> PollGenerator[int]:
+        """Send up to *size* bytes of *file* without them coming to us at all.
+
+        Returns the number of bytes, less than *size* if the rest cannot be sent in this way.
+        """
+        fd = file.fileno()
+        start = position = file.tell()
+        end = start + size
+        try:
+            while position < end:
+                self._check_for_answer(exchange)
+                try:
+                    sent = self._transport.try_sendfile(fd, position, min(end - position, 2**30))
+                except ConnectionClosed as exc:
+                    self._failed(exchange, exc)
+                except OSError:
+                    # Reading the file works, or tells what is wrong with it.
+                    break
+                if sent is None:
+                    yield from self._co_wait(exchange, position > start)
+                elif sent:
+                    position += sent
+                    self._content_written(exchange, sent)
+                else:
+                    # Somebody has cut the file. What is missing can still be written.
+                    break
+        finally:
+            file.seek(position)
+        return position - start
 
     # Early answers
 
     def _may_look(self, exchange: Exchange) -> bool:
-        """Tell if what the server sends next is the answer to *exchange*."""
+        """Tell if what the server sends next is an answer that may end the upload."""
         outstanding = self.state.outstanding
-        return bool(outstanding) and outstanding[0] is exchange and not exchange.final_status
+        return (
+            bool(outstanding)
+            and outstanding[0] is exchange
+            and exchange.remaining != 0
+            and not exchange.final_status
+            and not exchange.awaits_continue
+        )
 
-    def _check_for_answer(self, exchange: Exchange, *, stalled: bool = False) -> None:
+    def _is_answered(self, exchange: Exchange) -> bool:
+        """Tell if there is nothing more to come from the server."""
+        return exchange.final_status != 0 and self._receiver.answer_is_complete(exchange)
+
+    def _check_for_answer(self, exchange: Exchange) -> None:
         """Raise `EarlyResponse` if the server has answered and does not want the rest.
 
-        An answer that refuses, or after which the server closes, ends the upload. Another may come
-        from a server that answers while it reads: the upload goes on, unless it is *stalled* and
-        there is nothing more to come from the server.
+        An answer that refuses, or after which the server closes, ends the upload. With another one
+        the upload goes on, because the server may answer while it reads.
         """
-        if (
-            self._may_look(exchange)
-            and self._transport.is_readable()
-            and not self._receiver.try_head()
-        ):
-            return
+        if self._may_look(exchange) and self._transport.is_readable():
+            self._receiver.try_head()
         if exchange.final_status and (
-            exchange.final_status >= 300
-            or self.state.sending is Sending.CLOSED
-            or (stalled and self._receiver.answer_is_complete(exchange))
+            exchange.final_status >= 300 or self.state.sending is Sending.CLOSED
         ):
-            raise self._stop()
+            raise self._stop(exchange)
 
-    def _stop(self) -> EarlyResponse:
-        """The server has answered: no more content is sent."""
-        self.state.answered_early()
-        return self.state.early_response()
+    def _stop(self, exchange: Exchange) -> ConnectionClosed:
+        """The server has answered: no more of the request is sent."""
+        state = self.state
+        if state.close_reason is CloseReason.CLOSED_LOCALLY:
+            return state.closed_error()
+        state.answered_early(exchange)
+        if state.receiving_closed:
+            self._transport.close()
+        return state.early_response(exchange)
 
     def _failed(self, exchange: Exchange, exc: ConnectionClosed) -> NoReturn:
         """The connection broke while we were sending. The server may have said why before."""
         state = self.state
-        if self._may_look(exchange):
+        outstanding = state.outstanding
+        if outstanding and outstanding[0] is exchange and not exchange.final_status:
             try:
                 self._receiver.try_head()
             except ConnectionClosed:
                 pass
         if exchange.final_status:
-            raise self._stop() from exc.__cause__
-        state.close_sending(exc.reason or CloseReason.CONNECTION_LOST)
-        raise state.closed_error(str(exc)) from exc.__cause__
+            raise self._stop(exchange) from exc.__cause__
+        if state.close_reason is None:
+            state.close_sending(exc.reason or CloseReason.CONNECTION_LOST)
+            raise state.closed_error(str(exc)) from exc.__cause__
+        raise state.closed_error() from exc.__cause__
+
+
+def _framed(start: bytes, data: memoryview, end: bytes) -> tuple[bytes | memoryview, ...]:
+    """Return *data* between *start* and *end*, in parts that are worth a system call each.
+
+    The first one is as large as a TLS record can be: what OpenSSL has begun to send of it, it is
+    given again.
+    """
+    if len(data) <= 2 * _JOIN_SIZE:
+        return (b"".join((start, data, end)),)
+    head_size = _JOIN_SIZE - len(start)
+    return (
+        b"".join((start, data[:head_size])),
+        data[head_size:-_JOIN_SIZE],
+        b"".join((data[-_JOIN_SIZE:], end)),
+    )
+
+
+def _becomes_ready(wait: PollNeeded, dropped: socket.socket) -> bool:
+    """Wait `_READING_LIMIT`, and return whether what *wait* names is ready by then.
+
+    Blocks, until *dropped* becomes readable at the latest.
+    """
+    event = selectors.EVENT_WRITE if wait.mask & POLLOUT else selectors.EVENT_READ
+    with selectors.DefaultSelector() as selector:
+        try:
+            selector.register(wait.fd, event)
+        except (OSError, ValueError):  # closed by another thread, as the next attempt will find
+            return True
+        selector.register(dropped, selectors.EVENT_READ)
+        return any(key.fileobj is not dropped for key, _ in selector.select(_READING_LIMIT))

@@ -26,6 +26,9 @@ that finds the queue empty could otherwise overwrite each other's word.
 
 `close_sending` leaves the receiving half alone, for the answers that are still to be had: after the
 server announced its close, or after it broke the connection while we were sending.
+
+Where one half may close while the other one goes on, the order of assignments counts: `close_reason`
+is set before `sending` becomes CLOSED, and looked at after `sending` becomes anything else.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ from ._exceptions import CloseReason, ConnectionClosed, EarlyResponse, StateErro
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._encoders import RequestHead
     from ._messages import HTTPResponse
 
@@ -66,6 +71,17 @@ _REOPENS = frozenset(
         CloseReason.DETACHED,
         CloseReason.CLOSE_REQUESTED,
         CloseReason.CONTENT_NOT_WANTED,
+    )
+)
+
+# With these, the answers that are outstanding can still be had. If one of them then cannot, it is
+# because of what happens then.
+_LEAVES_ANSWERS = frozenset(
+    (
+        CloseReason.CLOSE_REQUESTED,
+        CloseReason.CONTENT_NOT_WANTED,
+        CloseReason.EARLY_RESPONSE,
+        CloseReason.SERVER_ANNOUNCED_CLOSE,
     )
 )
 
@@ -107,26 +123,32 @@ class State:
     """What has been asked, what has been answered, and whether anything more can be."""
 
     __slots__ = (
+        "_last_exchange",
         "close_reason",
         "in_body",
         "outstanding",
         "receiving_closed",
         "sending",
         "uploading",
+        "wake_sender",
     )
 
     def __init__(self) -> None:
         self.sending = Sending.IDLE
         #: Requests whose response is not complete, oldest first; the last may not be sent yet.
         self.outstanding: deque[Exchange] = deque()
-        #: The one of them whose content is not sent completely.
+        #: The one of them that is not sent completely.
         self.uploading: Exchange | None = None
+        #: Ends the wait of a send that is suspended, if one is.
+        self.wake_sender: Callable[[], None] | None = None
         #: Why nothing can be sent any more, if so.
         self.close_reason: CloseReason | None = None
         #: A response's content has been begun and not finished.
         self.in_body = False
         #: Nothing can be received any more.
         self.receiving_closed = False
+        #: The one whose response is the last that is believed, if that is known.
+        self._last_exchange: Exchange | None = None
 
     @property
     def receiving(self) -> Receiving:
@@ -147,34 +169,49 @@ class State:
 
     def request_started(self, exchange: Exchange) -> None:
         """The head of a request is about to be sent."""
-        self.outstanding.append(exchange)
         if exchange.remaining != 0:
-            self.uploading = exchange
-            self.sending = (
-                Sending.AWAITING_CONTINUE if exchange.awaits_continue else Sending.SENDING_BODY
-            )
+            self._upload(exchange)
+        # Last, so that whoever waits for the response knows that the request is being sent.
+        self.outstanding.append(exchange)
 
-    def request_withdrawn(self) -> None:
+    def request_stalled(self, exchange: Exchange) -> None:
+        """A part of the request has to wait to be sent, and others until it is."""
+        if self.uploading is None:
+            self._upload(exchange)
+
+    def _upload(self, exchange: Exchange) -> None:
+        self.uploading = exchange
+        self._sending_becomes(
+            Sending.AWAITING_CONTINUE if exchange.awaits_continue else Sending.SENDING_BODY
+        )
+
+    def _sending_becomes(self, sending: Sending) -> None:
+        """What closed in the meantime stays closed."""
+        self.sending = sending
+        if self.close_reason is not None:
+            self.sending = Sending.CLOSED
+
+    def request_withdrawn(self, exchange: Exchange) -> None:
         """Not a byte of the request that was started has been sent."""
-        self.outstanding.pop()
+        if exchange in self.outstanding:
+            self.outstanding.remove(exchange)
         self.uploading = None
-        self.sending = Sending.IDLE
+        self._sending_becomes(Sending.IDLE)
 
     def continue_received(self) -> None:
         """The content may be sent: the server said so, or the caller will not wait."""
         if self.uploading is not None:
             self.uploading.awaits_continue = False
-        self.sending = Sending.SENDING_BODY
+        self._sending_becomes(Sending.SENDING_BODY)
 
     def request_sent(self, exchange: Exchange) -> None:
         """The request is sent completely, with its content."""
-        self.uploading = None
+        if self.uploading is not None:
+            self.uploading = None
+            self._sending_becomes(Sending.IDLE)
         if exchange.asks_close:
             # RFC 9112 §9.6: after this no further request may be sent.
             self.close_sending(CloseReason.CLOSE_REQUESTED)
-        # What closed in the meantime stays closed.
-        elif self.close_reason is None:
-            self.sending = Sending.IDLE
 
     # Verbs of the receiving half
 
@@ -182,6 +219,11 @@ class State:
         """The head of the final response to the oldest request was received."""
         exchange = self.outstanding[0]
         exchange.final_status = status
+        if persists and not (exchange.asks_close or exchange.awaits_continue):
+            if status >= 300 and exchange is self.uploading:
+                self._wake_sender()
+            return
+        self._last_exchange = exchange
         if exchange.awaits_continue:
             # The peer may or may not count on the content: only a close makes that certain
             # (RFC 9110 §10.1.1).
@@ -190,8 +232,20 @@ class State:
             self.close_sending(CloseReason.CONTENT_NOT_WANTED)
         elif exchange.asks_close:
             self.close_sending(CloseReason.CLOSE_REQUESTED)
-        elif not persists:
+        else:
+            if self.close_reason is CloseReason.CLOSE_REQUESTED:
+                # By a later request, to which no answer comes.
+                self.close_reason = None
             self.close_sending(CloseReason.SERVER_ANNOUNCED_CLOSE)
+        if exchange is self.uploading:
+            self._wake_sender()
+
+    def _wake_sender(self) -> None:
+        """The rest of a request is not to be sent: do not let it wait for the server to read."""
+        # Another thread may be done with waiting at any time.
+        wake_sender = self.wake_sender
+        if wake_sender is not None:
+            wake_sender()
 
     def content_started(self) -> None:
         """The caller has the head of the response, its content is to be read."""
@@ -210,16 +264,9 @@ class State:
         """The response to the oldest request was received to its end."""
         self.in_body = False
         exchange = self.outstanding.popleft()
-        if self.close_reason is not None and self._closes_after(exchange):
+        if exchange is self._last_exchange:
             # RFC 9112 §9.6: nothing after the last response is believed.
             self.receiving_closed = True
-
-    def _closes_after(self, exchange: Exchange) -> bool:
-        """Tell if the response that was read last was the last one that can be read."""
-        if self.close_reason is CloseReason.CLOSE_REQUESTED:
-            return exchange.asks_close
-        # A send that failed says nothing about the answers that were on their way.
-        return self.close_reason not in (CloseReason.CONNECTION_LOST, CloseReason.SEND_ABORTED)
 
     # Closing
 
@@ -229,13 +276,18 @@ class State:
             self.close_reason = reason
         self.sending = Sending.CLOSED
 
-    def answered_early(self) -> None:
-        """The server answered for good, and the rest of the content is not sent."""
+    def answered_early(self, exchange: Exchange) -> None:
+        """The server answered for good, and the rest of the request is not sent."""
         self.close_reason = CloseReason.EARLY_RESPONSE
         self.sending = Sending.CLOSED
+        self._last_exchange = exchange
+        if exchange not in self.outstanding:
+            self.receiving_closed = True
 
     def close_because(self, reason: CloseReason) -> None:
         """Nothing more can be sent or received."""
+        if self.outstanding and self.close_reason in _LEAVES_ANSWERS:
+            self.close_reason = reason
         self.close_sending(reason)
         self.receiving_closed = True
 
@@ -243,9 +295,8 @@ class State:
         """Return ``(method, path)`` of each request without complete response."""
         return tuple((exchange.method, exchange.path) for exchange in tuple(self.outstanding))
 
-    def early_response(self) -> EarlyResponse:
+    def early_response(self, exchange: Exchange) -> EarlyResponse:
         """Return the exception that ends the upload of a request that was answered."""
-        exchange = self.uploading or self.outstanding[0]
         return EarlyResponse(
             f"the server answered {exchange.method} {exchange.path} with status "
             f"{exchange.final_status} before the request was sent completely; read_response() "
@@ -270,7 +321,12 @@ class State:
     def refuse_request(self) -> StateError:
         """Return the exception for a request that comes before the one before it is sent."""
         exchange = self.uploading
-        assert exchange is not None, "only an unsent body keeps the next request waiting"
+        assert exchange is not None, "only an unsent request keeps the next one waiting"
+        if not exchange.content_follows:
+            return StateError(
+                f"{exchange.method} {exchange.path} is still being sent, by another thread or "
+                "task, or by a coroutine that was not run to its end"
+            )
         what = f"the body of {exchange.method} {exchange.path}"
         if self.sending is Sending.AWAITING_CONTINUE:
             return StateError(
