@@ -30,7 +30,7 @@ class CaseInsensitiveDict(MutableMapping[str, _V]):
         fields["aCCEPT"] == "application/json"  # True
         list(fields) == ["Accept"]  # True
 
-    If the constructor, `update` or a comparison is given several keys that differ only by case,
+    If the constructor, ``update`` or a comparison is given several keys that differ only by case,
     it is undefined which of them counts.
     """
 
@@ -64,7 +64,7 @@ class CaseInsensitiveDict(MutableMapping[str, _V]):
         return len(self._entries)
 
     def lower_items(self) -> Iterator[tuple[str, _V]]:
-        """Like `items`, but with all keys in lower case."""
+        """Like ``items``, but with all keys in lower case."""
         return ((lower, value) for lower, (_, value) in self._entries.items())
 
     def copy(self) -> CaseInsensitiveDict[_V]:
