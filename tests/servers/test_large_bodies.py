@@ -6,8 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from httpio import BodyFollowing
+from tests.support.clients import BlockingClient, check_stored
 from tests.support.fix_servers import endpoints
-from tests.support.servers import Feature, Transport
+from tests.support.servers import Transport
 
 if TYPE_CHECKING:
     from httpio import HTTPConnection
@@ -38,9 +39,4 @@ def test_upload(
     with (farm.document_root / endpoint.large.name).open("rb") as file:
         while piece := file.read(PIECE_SIZE):
             assert connection.write(piece) == len(piece)
-    assert connection.read_response().status in {200, 201, 204}
-    content = connection.readall()
-    if Feature.DIGEST in endpoint.features:
-        assert content.decode() == endpoint.large.sha256
-    else:
-        assert endpoint.server.stored_digest(upload_name) == endpoint.large.sha256
+    check_stored(BlockingClient(connection), endpoint, upload_name, endpoint.large.sha256)

@@ -7,19 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from httpio import POLLOUT, PollNeeded
-from tests.support.clients import BlockingClient, receive_document
+from httpio import POLLOUT, BodyFollowing, PollNeeded
+from tests.support.clients import BlockingClient, check_stored, receive_document
 from tests.support.documents import sha256
 from tests.support.fix_servers import endpoints
 from tests.support.select_loop import WAIT_LIMIT, drive, drive_all
 from tests.support.servers import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from httpio import HTTPConnection
     from tests.support.documents import Document
     from tests.support.fix_servers import Endpoint
+    from tests.support.servers import ServerFarm
 
 PIECE_SIZE = 16_384
 """Bytes read at a time where a test reads in pieces."""
@@ -29,23 +30,65 @@ PIECE_SIZE = 16_384
 deep = endpoints(without=[("node", Transport.TLS)])
 
 
+class Requested:
+    """Tells the receiving thread what the sending thread has asked for: nothing else can be read yet."""
+
+    def __init__(self, send_all: Callable[[Requested], None]) -> None:
+        self._documents: SimpleQueue[Document | None] = SimpleQueue()
+        self._executor = ThreadPoolExecutor(1)
+        self._sent = self._executor.submit(send_all, self)
+        # A sender that fails is not to be waited for.
+        self._sent.add_done_callback(lambda _: self._documents.put(None))
+
+    def put(self, document: Document) -> None:
+        """Say that *document* was requested."""
+        self._documents.put(document)
+
+    def __iter__(self) -> Iterator[Document]:
+        """Iterate over all documents; at the end raise what the sender raised."""
+        with self._executor:
+            while document := self._documents.get(timeout=WAIT_LIMIT):
+                yield document
+            self._sent.result()
+
+
 @deep
 def test_two_threads(endpoint: Endpoint, connection: HTTPConnection) -> None:
-    requested: SimpleQueue[Document] = SimpleQueue()
-
-    def send_all() -> None:
+    def send_all(requested: Requested) -> None:
         for document in endpoint.documents:
             connection.send_request("GET", f"/docs/{document.name}")
             requested.put(document)
 
-    with ThreadPoolExecutor(1) as sender:
-        sent = sender.submit(send_all)
-        for expected in endpoint.documents:
-            # A response that nobody has asked for yet cannot be read.
-            document = requested.get(timeout=WAIT_LIMIT)
-            assert document is expected
-            receive_document(BlockingClient(connection), document)
-        sent.result(WAIT_LIMIT)
+    received = []
+    for document in Requested(send_all):
+        receive_document(BlockingClient(connection), document)
+        received.append(document)
+    assert received == endpoint.documents
+    assert not connection.response_pending()
+
+
+@deep
+def test_two_threads_with_bodies(
+    endpoint: Endpoint, connection: HTTPConnection, farm: ServerFarm, upload_name: str
+) -> None:
+    """Both directions are busy at once: every document goes to the server as a body, and comes as an answer."""
+    documents = [document for document in endpoint.documents if document.size][:25]
+
+    def send_all(requested: Requested) -> None:
+        for document in documents:
+            content = (farm.document_root / document.name).read_bytes()
+            path = f"/upload/{upload_name}-{document.name}"
+            connection.send_request("PUT", path, body=BodyFollowing(document.size))
+            connection.write(content)
+            requested.put(document)
+            connection.send_request("GET", f"/docs/{document.name}")
+            requested.put(document)
+
+    client = BlockingClient(connection)
+    requested = iter(Requested(send_all))
+    for document in requested:
+        check_stored(client, endpoint, f"{upload_name}-{document.name}", document.sha256)
+        receive_document(client, next(requested))
     assert not connection.response_pending()
 
 

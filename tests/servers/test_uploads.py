@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from httpio import BodyFollowing, ConnectionClosed, EarlyResponse
-from tests.support.clients import BlockingClient, fetch
+from tests.support.clients import BlockingClient, check_stored, fetch
 from tests.support.documents import sha256
 from tests.support.fix_servers import endpoints
-from tests.support.servers import Feature
+from tests.support.servers import Feature, Transport
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from httpio import HTTPConnection
     from tests.support.clients import Client
     from tests.support.fix_servers import Endpoint
@@ -23,16 +25,6 @@ CONTENT = random.Random(3).randbytes(300_000)
 PIECE = 50_000
 ENDLESS = 64 * 1024 * 1024
 """Bytes, more than all buffers between the client and a server that does not read hold together."""
-
-
-def check_stored(client: Client, endpoint: Endpoint, name: str, expected_sha256: str) -> None:
-    response = client.read_response()
-    assert response.status in {200, 201, 204}
-    content = client.readall()
-    if Feature.DIGEST in endpoint.features:
-        assert content.decode() == expected_sha256
-    else:
-        assert endpoint.server.stored_digest(name) == expected_sha256
 
 
 def write_pieces(client: Client) -> None:
@@ -61,6 +53,22 @@ def test_body_of_known_length(endpoint: Endpoint, client: Client, upload_name: s
     write_pieces(client)
     check_stored(client, endpoint, upload_name, sha256(CONTENT))
     fetch(client, endpoint.documents[0])
+
+
+@endpoints(servers=["nginx"], transports=[Transport.PLAIN])
+def test_empty_body_to_follow(
+    endpoint: Endpoint, client: Client, upload_name: str, tmp_path: Path
+) -> None:
+    """What the documents' code does with files works with an empty one too."""
+    (tmp_path / "empty").touch()
+    for number in range(2):
+        client.send_request("PUT", f"/upload/{upload_name}", body=BodyFollowing(0))
+        if number:
+            assert client.write(b"") == 0
+        else:
+            with (tmp_path / "empty").open("rb") as file:
+                assert client.connection.sendfile(file) == 0
+        check_stored(client, endpoint, upload_name, sha256(b""))
 
 
 @endpoints()

@@ -9,7 +9,7 @@ from httpio import HTTPConnection
 
 from .documents import sha256
 from .select_loop import WAIT_LIMIT, drive
-from .servers import Transport
+from .servers import Feature, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,6 +152,17 @@ def fetch(client: Client, document: Document, area: str = "docs") -> HTTPRespons
     """Request one document, and check that it comes whole."""
     client.send_request("GET", f"/{area}/{document.name}")
     return receive_document(client, document, area)
+
+
+def check_stored(client: Client, endpoint: Endpoint, name: str, expected_sha256: str) -> None:
+    """Read the response to a ``PUT /upload/NAME``, and check that the server has got the whole body."""
+    response = client.read_response()
+    assert response.status in {200, 201, 204}
+    content = client.readall()
+    if Feature.DIGEST in endpoint.features:
+        assert content.decode() == expected_sha256
+    else:
+        assert endpoint.server.stored_digest(name) == expected_sha256
 
 
 def wait_for_close(connection: HTTPConnection) -> None:

@@ -161,6 +161,7 @@ class ServerFarm:
     def __init__(self, specs: Mapping[str, ServerSpec]) -> None:
         self._specs = specs
         self._servers: dict[str, RunningServer] = {}
+        self._failures: dict[str, Exception] = {}
         self._cleanup = ExitStack()
         # Not a directory of pytest: those are closed to other users, and Apache does not serve as root.
         self._directory = Path(tempfile.mkdtemp(prefix="httpio-"))
@@ -188,8 +189,15 @@ class ServerFarm:
 
         Raises `ServerMissingError` or `ServerStartError`.
         """
+        if name in self._failures:
+            # Once is enough: to find out again may take long.
+            raise self._failures[name]
         if name not in self._servers:
-            self._servers[name] = self._start(self._specs[name])
+            try:
+                self._servers[name] = self._start(self._specs[name])
+            except Exception as failure:
+                self._failures[name] = failure
+                raise
         return self._servers[name]
 
     def directory(self, name: str) -> Path:

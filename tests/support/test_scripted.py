@@ -88,9 +88,11 @@ def test_events(scripted_server: ServerFactory) -> None:
 
 
 def test_reset(scripted_server: ServerFactory) -> None:
-    server = scripted_server(reset())
-    with connect(server) as sock, pytest.raises(ConnectionResetError):
-        sock.recv(1)
+    server = scripted_server(expect(b"x"), reset())
+    with connect(server) as sock:
+        sock.sendall(b"x")
+        with pytest.raises(ConnectionResetError):
+            sock.recv(1)
 
 
 def test_send_endlessly_ends_with_the_client(scripted_server: ServerFactory) -> None:
