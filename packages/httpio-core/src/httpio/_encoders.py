@@ -9,12 +9,21 @@ pass. Words for what is wrong are looked for only after the check has failed.
 from __future__ import annotations
 
 from ._exceptions import LocalProtocolError
-from ._grammar import HOST, ORIGIN_FORM, REQUEST_HEAD, REQUEST_LINE, REQUEST_TRAILERS, TOKEN
+from ._grammar import (
+    FIELD_VALUE,
+    HOST,
+    ORIGIN_FORM,
+    REG_NAME,
+    REQUEST_HEAD,
+    REQUEST_LINE,
+    REQUEST_TRAILERS,
+    TOKEN,
+)
 from ._messages import BodyFollowing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
     from typing import Final
 
     from _typeshed import ReadableBuffer
@@ -51,6 +60,15 @@ def require_str(what: str, *values: object) -> None:
             raise TypeError(f"{what} must be str, got {value!r}")
 
 
+def _exact(value: str) -> str:
+    """Return *value* as a `str` of no subclass.
+
+    What a subclass makes of itself in an f-string, or says to `lower` and ``==``, need not be what
+    it holds: an `enum.Enum` that is a `str` too is written with the name of its class.
+    """
+    return value if type(value) is str else str.__str__(value)
+
+
 def encode_hostname(hostname: str) -> str:
     """Return *hostname* in the form that it has in Host (RFC 9110 §7.2), without port.
 
@@ -58,26 +76,29 @@ def encode_hostname(hostname: str) -> str:
     Raises `LocalProtocolError` for what cannot be a host name.
     """
     require_str("host names", hostname)
-    name = hostname
-    if name.startswith("[") and name.endswith("]"):
-        name = name[1:-1]
-    if ":" in name:
+    name = _exact(hostname)
+    bracketed = name.startswith("[") and name.endswith("]")
+    if bracketed or ":" in name:
         from ipaddress import AddressValueError, IPv6Address
 
-        address, _, _ = name.partition("%")
+        address, percent, zone = (name[1:-1] if bracketed else name).partition("%")
         try:
             IPv6Address(address)
+            good = not percent or REG_NAME.fullmatch(zone.encode("ascii", "replace"))
         except AddressValueError:
+            good = None
+        if not good:
             raise LocalProtocolError(
                 f"{hostname!r} is no host name and no IPv6 address; a port is a separate argument"
-            ) from None
+            )
         return f"[{address}]"
     if not name.isascii():
         try:
             name = name.encode("idna").decode("ascii")
         except UnicodeError as exc:
             raise LocalProtocolError(f"{hostname!r} is no valid host name: {exc}") from None
-    if not HOST.fullmatch(name.encode("ascii")):
+    # Also what IDNA has made of it: some characters become delimiters there.
+    if not REG_NAME.fullmatch(name.encode("ascii")):
         raise LocalProtocolError(
             f"expected a host name of letters, digits, '-', '.', '_' and '~', got {hostname!r}"
         )
@@ -90,21 +111,36 @@ def encode_authority(hostname: str, port: int, default_port: int | None) -> str:
     return host if port == default_port else f"{host}:{port}"
 
 
-def _pairs(headers: RequestHeaders) -> Iterable[tuple[str, str]]:
+def _pairs(headers: RequestHeaders, what: str) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each field; raise where what was passed as *what* has no such."""
     items = getattr(headers, "items", None)
-    if items is not None:
-        pairs: Iterable[tuple[str, str]] = items()
-        return pairs
-    if isinstance(headers, (str, bytes)):
-        raise TypeError("headers must be a mapping or an iterable of pairs, not a string")
-    return headers  # type: ignore[return-value]  # no mapping: the other branch of the union
+    for pair in headers if items is None else items():
+        match pair:
+            case (name, value):
+                pass
+            case _:
+                raise TypeError(
+                    f"{what} must be a mapping or pairs of name and value, got {pair!r} for a pair"
+                )
+        if type(name) is not str or type(value) is not str:
+            require_str(f"names and values of {what}", name, value)
+            name, value = _exact(name), _exact(value)
+        # RFC 9112 §5.1: the first colon ends the name, so one within it would begin the value.
+        if ":" in name:
+            raise _invalid_name(name)
+        yield name, value
 
 
 def request_target(method: str, path: str) -> str:
     """Return *path* in the form that belongs in a request line to an origin server.
 
-    RFC 9112 §3.2: origin-form; ``*`` only for OPTIONS; ``host:port`` only for CONNECT.
+    RFC 9112 §3.2: origin-form; ``*`` only for OPTIONS; ``host:port`` for CONNECT, and only there.
     """
+    path = _exact(path)
+    if method == "CONNECT":
+        if _is_authority(path):
+            return path
+        raise LocalProtocolError(f"CONNECT takes 'host:port' as its target, got {path[:80]!r}")
     if path.startswith("/"):
         return path
     # RFC 9112 §3.2.1: an empty path is sent as "/".
@@ -112,13 +148,7 @@ def request_target(method: str, path: str) -> str:
         return f"/{path}"
     if method == "OPTIONS" and path == "*":
         return path
-    if method == "CONNECT" and _is_authority(path):
-        return path
-    raise LocalProtocolError(
-        f"the path of a request must start with '/', got {path[:80]!r}"
-        if method != "CONNECT"
-        else f"CONNECT takes 'host:port' as its target, got {path[:80]!r}"
-    )
+    raise LocalProtocolError(f"the path of a request must start with '/', got {path[:80]!r}")
 
 
 def _is_authority(target: str) -> bool:
@@ -171,12 +201,13 @@ class _GivenFields:
                 self.transfer_encoding = _joined(self.transfer_encoding, value)
                 return
             case "connection":
-                options = [option.strip() for option in value.lower().split(",")]
+                options = [option.strip(" \t") for option in value.lower().split(",")]
                 self.asks_close = self.asks_close or "close" in options
             case "upgrade":
                 self.asks_upgrade = True
-            case "expect":
+            case "expect" if value.strip(" \t").lower() == "100-continue":
                 self.expects = True
+                return
             case _:
                 pass
         self.names.add(lower)
@@ -213,10 +244,10 @@ def encode_request_head(
     given = _NO_FIELDS
     if headers is not None:
         given = _GivenFields()
-        for name, value in _pairs(headers):
-            require_str("names and values of header fields", name, value)
+        for name, value in _pairs(headers, "headers"):
             given.add(name, value)
     names = given.names
+    method = _exact(method)
     lines = [f"{method} {target} HTTP/1.1", f"Host: {given.host or host}", *given.lines]
     if proxy_credentials is not None and "proxy-authorization" not in names:
         lines.append(f"Proxy-Authorization: {proxy_credentials}")
@@ -234,9 +265,11 @@ def encode_request_head(
             lines.append(f"Content-MD5: {content_md5(body)}")
     if given is not _NO_FIELDS:
         _check_framing(length, given.content_length, given.transfer_encoding)
+    # RFC 9110 §9.3.6 and §9.3.8: such content would be taken for what follows the request.
+    if length != 0 and (tunnel or method == "TRACE"):
+        raise LocalProtocolError(f"a {method} request has no content, so it cannot take a body")
     if length is None:
         lines.append("Transfer-Encoding: chunked")
-    # RFC 9110 §9.3.6: in CONNECT it has no meaning.
     elif not tunnel:
         lines.append(f"Content-Length: {length}")
 
@@ -250,9 +283,10 @@ def encode_request_head(
                 "expect100 needs the body to follow: pass body=BodyFollowing(...) and write() it "
                 "after read_response() has returned the 100 response"
             )
-        expects_continue = expect100 and length != 0
-        if expects_continue and not given.expects:
+        # ... nor for a body that turns out to be empty.
+        if length != 0:
             lines.append("Expect: 100-continue")
+            expects_continue = expect100
 
     text = "\r\n".join(lines)
     try:
@@ -273,7 +307,7 @@ def encode_plain_request_head(method: str, target: str, fields: bytes) -> Reques
     *fields* is what follows the request line in a head that `encode_request_head` has made for such
     a request. The same checks, on what can differ from it.
     """
-    line = f"{method} {target} HTTP/1.1"
+    line = f"{_exact(method)} {target} HTTP/1.1"
     try:
         data = line.encode("ascii")
     except UnicodeEncodeError:
@@ -311,15 +345,21 @@ def _explain(method: str, target: str, lines: list[str]) -> LocalProtocolError:
 
 
 def _explain_lines(lines: list[str]) -> LocalProtocolError:
-    for line in lines:
-        name, _, value = line.partition(": ")
-        if not TOKEN.fullmatch(name.encode("latin-1")):
-            return LocalProtocolError(f"a field name must be a token, got {name[:80]!r}")
-        if any(octet in value for octet in "\r\n\0"):
-            return LocalProtocolError(
-                f"the value of {name} must not contain CR, LF or NUL, got {value[:80]!r}"
-            )
-    return LocalProtocolError("the header fields do not make a proper request")
+    name, value = next(
+        (name, value)
+        for name, _, value in (line.partition(": ") for line in lines)
+        if not TOKEN.fullmatch(name.encode("latin-1"))
+        or not FIELD_VALUE.fullmatch(value.encode("latin-1"))
+    )
+    if not TOKEN.fullmatch(name.encode("latin-1")):
+        return _invalid_name(name)
+    return LocalProtocolError(
+        f"the value of {name} must not contain CR, LF, NUL or other controls, got {value[:80]!r}"
+    )
+
+
+def _invalid_name(name: str) -> LocalProtocolError:
+    return LocalProtocolError(f"a field name must be a token, got {name[:80]!r}")
 
 
 #: Ends a chunk's data.
@@ -334,15 +374,14 @@ def encode_chunk_start(size: int) -> bytes:
 # What decides about framing, routing or authentication must not come late (RFC 9110 §6.5.1).
 _FORBIDDEN_TRAILERS: Final = frozenset(
     ("authorization", "connection", "content-encoding", "content-length", "content-range",
-     "content-type", "expect", "host", "te", "trailer", "transfer-encoding")
+     "content-type", "expect", "host", "proxy-authorization", "te", "trailer", "transfer-encoding")
 )  # fmt: skip
 
 
 def encode_last_chunk(trailers: RequestHeaders | None) -> bytes:
     """Return the last chunk and the trailer section (RFC 9112 §7.1, §7.1.2)."""
     lines: list[str] = []
-    for name, value in _pairs(trailers) if trailers is not None else ():
-        require_str("names and values of trailers", name, value)
+    for name, value in _pairs(trailers, "trailers") if trailers is not None else ():
         if name.lower() in _FORBIDDEN_TRAILERS:
             raise LocalProtocolError(f"{name} must not be sent as a trailer")
         lines.append(f"{name}: {value}\r\n")
@@ -359,6 +398,7 @@ def basic_credentials(user: str, password: str) -> str:
     """Return the value of (Proxy-)Authorization for the Basic scheme (RFC 7617)."""
     from base64 import b64encode
 
+    require_str("user name and password", user, password)
     if ":" in user:
         raise LocalProtocolError("the user name for Basic authentication must not contain ':'")
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode("ascii")
@@ -375,8 +415,9 @@ def content_md5(body: bytes | bytearray | memoryview) -> str:
 def as_bytes_view(data: ReadableBuffer) -> memoryview:
     """Return *data* as a view of its bytes. Raises `TypeError` unless it is bytes-like."""
     view = memoryview(data)
-    if view.itemsize == 1 and view.ndim == 1 and view.c_contiguous:
+    # Only views of the same format can be copied into one another.
+    if view.format == "B" and view.ndim == 1 and view.c_contiguous:
         return view
     if not view.c_contiguous:
-        raise LocalProtocolError("a body must be contiguous in memory")
+        raise LocalProtocolError("a bytes-like object must be contiguous in memory")
     return view.cast("B")

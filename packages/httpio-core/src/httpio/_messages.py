@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import index
+
 from ._exceptions import LocalProtocolError
 from ._headers import message_from_section
 
@@ -25,8 +27,11 @@ class BodyFollowing:
     __slots__ = ("length",)
 
     def __init__(self, length: int | None = None) -> None:
-        if length is not None and length < 0:
-            raise LocalProtocolError(f"the length of a body cannot be negative, got {length}")
+        if length is not None:
+            # A bool, or a number of another package, would be written in its own words.
+            length = int(index(length))
+            if length < 0:
+                raise LocalProtocolError(f"the length of a body cannot be negative, got {length}")
         #: Size of the content in bytes, or `None` if it is not known yet.
         self.length = length
 
