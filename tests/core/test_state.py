@@ -400,6 +400,7 @@ def test_switched_protocols_and_detached() -> None:
     state.final_response_received(101, False)
     state.switched_protocols()
     assert halves(state) == (Sending.CLOSED, Receiving.CLOSED)
+    assert state.close_reason is CloseReason.SWITCHED_PROTOCOLS
     assert state.unanswered() == ()
     assert not state.reopens
     state.detached()

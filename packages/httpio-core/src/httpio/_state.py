@@ -254,6 +254,8 @@ class State:
     def switched_protocols(self) -> None:
         """The caller has the head of a response after which the connection is not HTTP any more."""
         self.outstanding.popleft()
+        # Instead of what the head was taken for: the server does not close after it.
+        self.close_reason = None
         self.close_because(CloseReason.SWITCHED_PROTOCOLS)
 
     def detached(self) -> None:
