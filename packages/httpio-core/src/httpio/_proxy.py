@@ -8,15 +8,20 @@ from __future__ import annotations
 from ._buffer import ReceiveBuffer
 from ._coroutine import coroutine
 from ._encoders import encode_request_head
-from ._exceptions import InvalidResponse, ProxyError
+from ._exceptions import CloseReason, ConnectionClosed, InvalidResponse, ProxyError
 from ._parser import parse_response_head
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from ._coroutine import PollGenerator
     from ._parser import Limits, ResponseHead
     from ._tracing import Tracer
     from ._transport import Transport
+
+#: More interim responses than this are no sign of a working proxy.
+_MAX_INFORMATIONAL: Final = 100
 
 
 @coroutine
@@ -43,9 +48,17 @@ def co_open_tunnel(
             data = data[sent:]
     buffer = ReceiveBuffer(limits.buffer_size)
     head: ResponseHead | None = None
+    informational = 0
     while head is None or head.status < 200:
         head = parse_response_head(buffer, limits)
         if head is not None:
+            # RFC 9110 §15.2: any number may come unasked.
+            informational += head.status < 200
+            if informational > _MAX_INFORMATIONAL:
+                raise InvalidResponse(
+                    f"the proxy sent more than {_MAX_INFORMATIONAL} interim responses to "
+                    f"CONNECT {authority}"
+                )
             continue
         size = transport.try_recv_into(buffer.writable())
         if size is None:
@@ -53,10 +66,9 @@ def co_open_tunnel(
         elif size:
             buffer.received(size)
         else:
-            raise ProxyError(
+            raise ConnectionClosed(
                 f"the proxy closed the connection instead of answering CONNECT {authority}",
-                status=0,
-                reason_phrase="",
+                reason=CloseReason.SERVER_CLOSED,
             )
     if not 200 <= head.status < 300:
         raise ProxyError(
