@@ -28,6 +28,9 @@ POLLIN: Final = 1
 #: Event mask: wait until the descriptor can be written.
 POLLOUT: Final = 4
 
+#: More than this, in seconds, is for ever: `select.poll` counts milliseconds in an int.
+_LONGEST_WAIT: Final = 2_000_000
+
 
 class PollNeeded(tuple[int, int]):
     """What an I/O operation waits for: ``(fd, mask)``.
@@ -75,7 +78,9 @@ def in_milliseconds(timeout: float | None) -> int | None:
 
     Rounded up: a wait that ends too early would be taken for a time-out.
     """
-    return None if timeout is None else max(-int(-timeout * 1000 // 1), 0)
+    if timeout is None or timeout > _LONGEST_WAIT:
+        return None
+    return max(-int(-timeout * 1000 // 1), 0)
 
 
 if hasattr(select, "poll"):
@@ -90,8 +95,10 @@ else:  # Windows has only select()
     def _wait(fd: int, mask: int, timeout: float | None) -> bool:
         readers = (fd,) if mask & POLLIN else ()
         writers = (fd,) if mask & POLLOUT else ()
+        milliseconds = in_milliseconds(timeout)
+        seconds = None if milliseconds is None else milliseconds / 1000
         # A failed connect shows up only in the third list there.
-        return any(select.select(readers, writers, writers, timeout))
+        return any(select.select(readers, writers, writers, seconds))
 
 
 if TYPE_CHECKING:
