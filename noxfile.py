@@ -99,6 +99,9 @@ nox.options.error_on_external_run = True
 # and the sessions whose point is what gets installed never reuse theirs.
 nox.options.reuse_venv = "no" if IN_CI else "yes"
 
+# Seconds between Ctrl-C and the end, in which tests and demo stop the servers that they started.
+INTERRUPT_TIMEOUT = 15.0
+
 IMPORT_NAMES = {
     "httpio-core": "httpio",
     "httpio-aio": "httpio_aio",
@@ -191,14 +194,17 @@ def minimal(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests; arguments after ``--`` go to pytest."""
     install(session, "test", editable=True)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *session.posargs, interrupt_timeout=INTERRUPT_TIMEOUT)
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
     """All tests on one Python, and which lines they leave out."""
     install(session, "coverage", editable=True)
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run(
+        *("coverage", "run", "-m", "pytest", *session.posargs),
+        interrupt_timeout=INTERRUPT_TIMEOUT,
+    )
     session.run("coverage", "report")
 
 
@@ -237,7 +243,10 @@ def wheels(session: nox.Session) -> None:
         )
         with session.chdir(copy):
             session.run(
-                python, "-m", "pytest", "-m", "not slow", *session.posargs, env=env, external=True
+                *(python, "-m", "pytest", "-m", "not slow", *session.posargs),
+                env=env,
+                external=True,
+                interrupt_timeout=INTERRUPT_TIMEOUT,
             )
 
 
@@ -274,11 +283,11 @@ def check_contents(session: nox.Session, dist: Path, name: str, import_name: str
 def demo(session: nox.Session) -> None:
     """A thousand documents over one connection; arguments after ``--`` go to the demo."""
     install(session, "demo")
-    session.run("python", "examples/demo.py", *session.posargs)
+    session.run("python", "examples/demo.py", *session.posargs, interrupt_timeout=INTERRUPT_TIMEOUT)
 
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
     """What httpio costs beside other clients; arguments after ``--`` go to the benchmarks."""
     install(session, "bench")
-    session.run("python", "-m", "benchmarks", *session.posargs)
+    session.run("python", "-m", "benchmarks", *session.posargs, interrupt_timeout=INTERRUPT_TIMEOUT)
