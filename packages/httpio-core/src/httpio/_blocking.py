@@ -36,14 +36,19 @@ def run(
                 if not poll_needed.poll(timeout):
                     raise _timed_out(coroutine, timeout)
         end = monotonic() + deadline
+        late = False
         while True:
             poll_needed = next(coroutine)
-            rest = max(end - monotonic(), 0)
+            rest = end - monotonic()
             if timeout is not None and timeout < rest:
                 if not poll_needed.poll(timeout):
                     raise _timed_out(coroutine, timeout)
-            elif not poll_needed.poll(rest):
-                raise _timed_out(coroutine, deadline)
+            # Past the deadline, what is ready may be used once more, or a deadline of 0 would be of
+            # no use. More often, a peer that never pauses would keep us for ever.
+            elif late or not poll_needed.poll(rest):
+                raise _past_deadline(coroutine, deadline)
+            else:
+                late = rest <= 0
     except StopIteration as exc:
         result: _T = exc.value
         return result
@@ -53,6 +58,11 @@ def _timed_out(coroutine: PollGenerator[_T], seconds: float | None) -> Connectio
     # What was under way is given up here, and not whenever the garbage collector comes by.
     coroutine.close()
     return ConnectionTimedOut(f"nothing happened on the connection for {seconds} seconds")
+
+
+def _past_deadline(coroutine: PollGenerator[_T], seconds: float) -> ConnectionTimedOut:
+    coroutine.close()
+    return ConnectionTimedOut(f"what was to be done within {seconds} seconds was not finished")
 
 
 def cofunction(
