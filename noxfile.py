@@ -138,7 +138,7 @@ def mypy(session: nox.Session) -> None:
     """Static types of everything that is Python here, for each version of Python."""
     install(session, "typing", editable=True)
     sources = [f"{path}/src" for path in DISTRIBUTIONS]
-    others = ("tests", "examples", "benchmarks", "docs/conf.py", "noxfile.py")
+    others = ("tests", "examples", "benchmarks", "docs", "noxfile.py")
     sources += [path for path in others if (ROOT / path).exists()]
     for version in PYTHONS:
         session.run("mypy", f"--python-version={version}", *sources)
