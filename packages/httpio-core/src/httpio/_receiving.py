@@ -160,10 +160,11 @@ class HeadReceiver:
                 self._close_because(CloseReason.SERVER_CLOSED)
                 raise self.state.closed_error("the server closed it while it was idle")
         data = buffer.peek(80)
-        self._close_because(CloseReason.UNSOLICITED_DATA)
         # What a server says of its own accord before it closes an idle connection.
         if data.startswith((b"HTTP/1.1 408", b"HTTP/1.0 408")):
+            self._close_because(CloseReason.SERVER_CLOSED)
             raise self.state.closed_error("the server ended the idle connection with status 408")
+        self._close_because(CloseReason.UNSOLICITED_DATA)
         raise InvalidResponse(
             f"the server sent data while no request was outstanding: {data!r}; "
             "reset() makes the connection usable"
@@ -194,7 +195,7 @@ class HeadReceiver:
 
     def _check_head_expected(self) -> None:
         state = self.state
-        if self._head is not None:
+        if self._head is not None and not state.receiving_closed:
             return
         if state.in_body and not state.receiving_closed:
             response = self.current_response
@@ -230,13 +231,17 @@ class HeadReceiver:
         )
 
     def try_head(self) -> bool:
-        """Receive and parse without blocking; return whether a head is there to be taken.
+        """Receive and parse without blocking; return whether a head is there, or was taken already.
 
         Raises `ConnectionClosed` if the server closed instead, and `RemoteProtocolError` for what
         is no response; then the connection is closed.
         """
         buffer = self._buffer
+        outstanding = self.state.outstanding
         with self._lock:
+            if self._head is None and (not outstanding or outstanding[0].final_status):
+                # Sender and receiver both look. What follows the head is not for this.
+                return True
             while self._head is None:
                 if buffer.start != buffer.end:
                     try:
@@ -249,7 +254,9 @@ class HeadReceiver:
                 if size is None:
                     return False
                 if size == 0:
-                    raise self._closed_by_server()
+                    exchange = outstanding[0]
+                    where = "in the head of" if len(buffer) else "before"
+                    raise self._ended(f"{where} the response to {exchange.method} {exchange.path}")
             return True
 
     def _parse_head(self) -> bool:
@@ -270,6 +277,9 @@ class HeadReceiver:
                     framing, persists = response_framing(
                         exchange.method, status, head.minor_version, head.framing_fields
                     )
+                    if isinstance(framing, Undelimited):
+                        # Nobody has announced a close, and trying again would bring the same.
+                        self.state.close_sending(CloseReason.INVALID_RESPONSE)
                 self.state.final_response_received(status, persists)
                 self._head, self._framing = head, framing
                 return True
@@ -301,7 +311,8 @@ class HeadReceiver:
     def _take_head(self) -> HTTPResponse:
         """Hand over the head, and get ready to read what follows it."""
         head, framing = self._head, self._framing
-        assert head is not None
+        if head is None:
+            raise StateError("another thread or task has taken the response, or its request back")
         self._head = self._framing = None
         state = self.state
         exchange = state.outstanding[0]
@@ -352,24 +363,27 @@ class HeadReceiver:
         """Receive into the buffer: bytes, 0 after the server's close, `None` if it would block."""
         try:
             size = self._transport.try_recv_into(self._buffer.writable())
-        except ConnectionClosed as exc:
+        except OSError as exc:
             raise self._lost(exc) from exc.__cause__
         if size:
             self._buffer.received(size)
         return size
 
-    def _lost(self, exc: ConnectionClosed) -> ConnectionClosed:
+    def _lost(self, exc: OSError) -> OSError:
         """Return the exception for a connection that broke, with what that leaves open."""
-        self._close_because(exc.reason or CloseReason.CONNECTION_LOST)
-        return self.state.closed_error(str(exc))
+        if self._transport.closed:
+            return self.state.closed_error()
+        self._close_because(CloseReason.CONNECTION_LOST)
+        # The transport makes one exception: for a certificate that the server did not accept.
+        return self.state.closed_error(str(exc)) if isinstance(exc, ConnectionClosed) else exc
 
-    def _closed_by_server(self) -> ConnectionClosed:
-        exchange = self.state.outstanding[0]
-        where = "in the head of" if len(self._buffer) else "before"
+    def _ended(self, where: str) -> ConnectionClosed:
+        """Return the exception for an end of the server's data that comes too early, at *where*."""
+        # A close() in another thread looks just the same.
+        if self._transport.closed:
+            return self.state.closed_error()
         self._close_because(CloseReason.SERVER_CLOSED)
-        return self.state.closed_error(
-            f"the server closed it {where} the response to {exchange.method} {exchange.path}"
-        )
+        return self.state.closed_error(f"the server closed it {where}")
 
     def _close_because(self, reason: CloseReason) -> None:
         self.state.close_because(reason)
