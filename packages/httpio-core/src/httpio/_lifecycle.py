@@ -12,7 +12,7 @@ from ._buffer import ReceiveBuffer
 from ._connect import co_connect_tcp, co_connect_unix, co_tls_handshake
 from ._content import Receiver
 from ._coroutine import coroutine
-from ._encoders import basic_credentials, encode_authority, encode_hostname, encode_request_head
+from ._encoders import basic_credentials, encode_authority, encode_request_head
 from ._exceptions import CloseReason, LocalProtocolError, StateError
 from ._parser import Limits
 from ._proxy import co_open_tunnel
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Mapping
-    from typing import Final, Self
+    from typing import Final, Literal, Self, overload
 
     from ._coroutine import PollCoroutine, PollGenerator
     from ._tracing import Tracer
@@ -60,7 +60,11 @@ class Lifecycle:
         if proxy is not None:
             if unix_socket is not None:
                 raise LocalProtocolError("a unix socket cannot be reached through a proxy")
-            encode_hostname(proxy[0])
+            encode_authority(*proxy, None)
+            if proxy[1] not in range(1, 65536):
+                raise LocalProtocolError(
+                    f"expected a proxy's port from 1 to 65535, got {proxy[1]!r}"
+                )
         elif proxy_auth is not None:
             raise LocalProtocolError("proxy_auth was given without a proxy")
         #: Host name that requests are for, as it was given.
@@ -268,6 +272,15 @@ class Lifecycle:
         """
         sock = self._tls_socket()
         return None if sock is None else sock.cipher()
+
+    if TYPE_CHECKING:
+
+        @overload
+        def get_ssl_peercert(
+            self, binary_form: Literal[False] = False
+        ) -> Mapping[str, object] | None: ...
+        @overload
+        def get_ssl_peercert(self, binary_form: Literal[True]) -> bytes | None: ...
 
     def get_ssl_peercert(self, binary_form: bool = False) -> Mapping[str, object] | bytes | None:
         """Return the server's certificate, `None` without TLS.
