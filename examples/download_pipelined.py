@@ -4,6 +4,9 @@
 
 A request is sent by a *cofunction*, which stops as soon as anything of a response has arrived, so
 that it can be read first. Each document is written to the current directory under its path.
+
+The code is a sample of the old documentation, from the time of httpio 1.0. Where it is not, a comment
+that begins with "Added" or "Changed" says why.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@
 
 Each file goes to ``DIRECTORY/FILE`` on the server, for example ``/upload/report.txt``. `select`
 says when the socket takes data, and ``write(partial=True)`` gives it as much as it takes.
+
+The code is a sample of the old documentation, from the time of httpio 1.0. Where it is not, a comment
+that begins with "Added" or "Changed" says why.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
     python examples/upload_sendfile.py HOST PORT DIRECTORY FILE...
 
 The same as upload_pipelined.py, with `sendfile` instead of a loop around `select` and `write`.
+
+The code is a sample of the old documentation, from the time of httpio 1.0. Where it is not, a comment
+that begins with "Added" or "Changed" says why.
 """
 
 from __future__ import annotations
