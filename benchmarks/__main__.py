@@ -38,7 +38,7 @@ class Effort:
     """MiB."""
 
 
-FULL = Effort(imports=60, rounds=9, requests=2000, large_rounds=7, large_body=LARGE_BODY)
+FULL = Effort(imports=60, rounds=9, requests=2000, large_rounds=9, large_body=LARGE_BODY)
 QUICK = Effort(imports=15, rounds=3, requests=500, large_rounds=3, large_body=128)
 
 

@@ -14,8 +14,8 @@ import sys
 import tempfile
 import threading
 
-BLOCK_SIZE = 16 << 20
-"""Bytes of content, sent over and over; of a size that stays in the kernel's cache."""
+BLOCK_SIZE = 1 << 20
+"""Bytes of content, sent over and over: few enough to stay in the cache of the CPU."""
 
 CONTENT_LENGTH = re.compile(rb"^content-length: (\d+)\r$", re.IGNORECASE | re.MULTILINE)
 
@@ -52,7 +52,7 @@ def serve(sock: socket.socket, block: int) -> None:
 def main() -> None:
     """Serve until SIGTERM."""
     with tempfile.TemporaryFile() as content:
-        content.write(random.Random(1).randbytes(1 << 20) * (BLOCK_SIZE >> 20))
+        content.write(random.Random(1).randbytes(BLOCK_SIZE))
         content.flush()
         with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
             while True:

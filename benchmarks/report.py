@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,17 +34,21 @@ class Table:
     note: str = ""
 
     def ratio(self, subject: str, reference: str) -> tuple[float, float] | None:
-        """Return the ratios of the minima and of the medians, `None` if one was not measured."""
+        """Return the ratio of the minima and the median of the rounds' ratios.
+
+        Returns `None` if one of the two was not measured.
+        """
         by_name = {series.name: series for series in self.series}
         if subject not in by_name or reference not in by_name:
             return None
         over, under = by_name[subject], by_name[reference]
-        return over.minimum / under.minimum, over.median / under.median
+        ratios = [a / b for a, b in zip(over.values, under.values, strict=True)]
+        return over.minimum / under.minimum, median(ratios)
 
     def __str__(self) -> str:
         base = self.series[0].name
         width = max(30, *(len(series.name) for series in self.series))
-        header = f"{self.unit:{width}} {'min':>9} {'median':>9}   {'ratio to ' + base}: min, median"
+        header = f"{self.unit:{width}} {'min':>9} {'median':>9}   ratio to {base}: min, median"
         lines = [self.title, "=" * len(self.title), "", header]
         for series in self.series:
             ratio = self.ratio(series.name, base)
