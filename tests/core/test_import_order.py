@@ -43,6 +43,7 @@ WITH_SOCKETS = [
     "_receiving",
     "_content",
     "_sending",
+    "_sendfile",
     "_lifecycle",
     "_body",
     "_connection",

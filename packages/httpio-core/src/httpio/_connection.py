@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ._coroutine import PollCoroutine, PollGenerator
     from ._messages import HTTPResponse, RequestHeaders
-    from ._sending import SupportsRead
+    from ._sendfile import SupportsRead
 
 
 class HTTPConnection(Lifecycle):
@@ -345,8 +345,8 @@ class HTTPConnection(Lifecycle):
         """Return the content of the current response as an `io.RawIOBase`.
 
         For `io.TextIOWrapper`, `io.BufferedReader` and others that close what they wrap: closing it
-        drops the rest of the content and leaves the connection open. Raises `StateError` if no
-        response is being read.
+        drops the rest of the content and leaves the connection open. It is empty if the response
+        has no content, or if that was read.
         """
         return BodyReader(self)
 

@@ -105,8 +105,7 @@ class EarlyResponse(ConnectionClosed):
 class ProxyError(HTTPIOError, ConnectionError):
     """The proxy did not open the tunnel.
 
-    `status` is the status code of its answer to ``CONNECT``, or 0 if there was none; `reason_phrase`
-    is the phrase with it.
+    `status` is the status code of its answer to ``CONNECT``, `reason_phrase` the phrase with it.
     """
 
     def __init__(self, message: str, *, status: int = 0, reason_phrase: str = "") -> None:

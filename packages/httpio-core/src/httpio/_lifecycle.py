@@ -16,7 +16,7 @@ from ._encoders import basic_credentials, encode_authority, encode_request_head
 from ._exceptions import CloseReason, LocalProtocolError, StateError
 from ._parser import Limits
 from ._proxy import co_open_tunnel
-from ._sending import Sender
+from ._sendfile import FileSender
 from ._state import State
 from ._tracing import tracer_from_environment
 from ._transport import NoTransport, TLSTransport, Transport
@@ -104,7 +104,7 @@ class Lifecycle:
         self._transport = transport
         self._state = State()
         self._receiver = Receiver(transport, self._state, buffer, limits, self._tracer)
-        self._sender = Sender(transport, self._state, self._receiver, self._tracer)
+        self._sender = FileSender(transport, self._state, self._receiver, self._tracer)
 
     # Opening
 

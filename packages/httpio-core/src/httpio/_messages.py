@@ -33,7 +33,7 @@ class BodyFollowing:
             if length < 0:
                 raise LocalProtocolError(f"the length of a body cannot be negative, got {length}")
         #: Size of the content in bytes, or `None` if it is not known yet.
-        self.length = length
+        self.length: int | None = length
 
     def __repr__(self) -> str:
         return f"BodyFollowing({'' if self.length is None else self.length})"
@@ -71,20 +71,20 @@ class HTTPResponse:
         informational: tuple[HTTPResponse, ...] = (),
     ) -> None:
         #: Method of the request that this is the response to.
-        self.method = method
+        self.method: str = method
         #: Path of the request that this is the response to, as the caller gave it.
-        self.path = path
+        self.path: str = path
         #: Status code (RFC 9110 §15).
-        self.status = status
+        self.status: int = status
         #: Reason phrase, which may be empty.
-        self.reason = reason
+        self.reason: str = reason
         #: Bytes of content that will be transferred, or `None` if that is not known beforehand.
         #: It is 0 for the response to a HEAD request, whatever its Content-Length.
-        self.length = length
+        self.length: int | None = length
         #: The server's HTTP version, ``"1.1"`` or ``"1.0"``.
-        self.version = version
+        self.version: str = version
         #: The interim (1xx) responses that came before this one, oldest first.
-        self.informational = informational
+        self.informational: tuple[HTTPResponse, ...] = informational
         self._field_section = field_section
         self._headers: Message | None = None
         self._trailer_section = b""

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from ._framing import FieldLine
 
 #: Longest status line, in bytes. A server that sends a longer one gets `InvalidResponse`.
-MAX_LINE_SIZE: Final = 8 * 1024
+MAX_LINE_SIZE: int = 8 * 1024
 #: Longest field section, all field lines together, in bytes. The same holds for trailers.
-MAX_HEADER_SIZE: Final = 64 * 1024
+MAX_HEADER_SIZE: int = 64 * 1024
 #: Most field lines in one section.
 MAX_FIELD_LINES: Final = 1000
 

@@ -9,12 +9,7 @@ the only place that waits: what a send leaves behind that is given up is decided
 
 from __future__ import annotations
 
-import io
-import os
-import selectors
-import stat
-
-from ._coroutine import POLLIN, POLLOUT, PollNeeded, coroutine
+from ._coroutine import POLLIN, PollNeeded, coroutine
 from ._encoders import CHUNK_END, encode_chunk_start, encode_last_chunk
 from ._exceptions import (
     CloseReason,
@@ -23,12 +18,10 @@ from ._exceptions import (
     StateError,
 )
 from ._state import Exchange, Sending
-from ._worker import co_in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
-    from typing import Final, NoReturn, Protocol, TypeAlias
+    from typing import Final, NoReturn
 
     from ._coroutine import PollGenerator
     from ._messages import RequestHeaders
@@ -37,48 +30,11 @@ if TYPE_CHECKING:
     from ._tracing import Tracer
     from ._transport import Transport
 
-    class SupportsRead(Protocol):
-        """A binary file, as far as it is needed to send from it."""
 
-        def read(self, size: int, /) -> bytes:
-            """Return up to *size* bytes, ``b""`` at the end."""
-
-    _PlainFile: TypeAlias = io.FileIO | io.BufferedReader | io.BufferedRandom
-
-#: Files that cannot be sent by the system are read in pieces of this size, in bytes.
-_FILE_PIECE_SIZE: Final = 256 * 1024
 #: With `partial`, a chunk announces this many bytes at the most.
 _PARTIAL_CHUNK_SIZE: Final = 64 * 1024
 #: Up to this size, copying content behind its framing costs less than another system call.
 _JOIN_SIZE: Final = 16 * 1024
-#: A server that has answered for good, and welcomes the content, need not read on for this long, in
-#: seconds, before it is taken not to want the rest.
-_READING_LIMIT: Final = 2.0
-
-
-def _plain_file(file: SupportsRead) -> _PlainFile | None:
-    """Return *file* if what it reads is what the system finds under its descriptor.
-
-    A `gzip.GzipFile` and a text file have the descriptor of something else than what they read.
-    """
-    if not isinstance(file, (io.FileIO, io.BufferedReader, io.BufferedRandom)):
-        return None
-    raw = file if isinstance(file, io.FileIO) else file.raw
-    if not isinstance(raw, io.FileIO) or not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
-        return None
-    return file
-
-
-def _bytes_left(file: SupportsRead, plain: _PlainFile | None) -> int | None:
-    """Return how much *file* has from where it stands, `None` if only reading can tell."""
-    if plain is not None:
-        # The files of /proc have no size, but content.
-        size = os.fstat(plain.fileno()).st_size
-        return max(size - plain.tell(), 0) if size else None
-    if isinstance(file, io.BytesIO):
-        with file.getbuffer() as view:
-            return max(len(view) - file.tell(), 0)
-    return None
 
 
 class Sender:
@@ -181,15 +137,15 @@ class Sender:
         self, exchange: Exchange, begun: bool, is_request: bool = False
     ) -> PollGenerator[None]:
         """Wait until more can be sent or the server answers. For the arguments, see `_co_send`."""
+        if self._is_answered(exchange):
+            # Nothing is lost by not sending what the server does not take.
+            raise self._stop(exchange)
         wait = self._transport.send_wait
-        wanted = True
         self._suspended = True
         self.state.wake_sender = self._transport.end_sending
         try:
             if self._may_look(exchange):
                 yield PollNeeded(wait.fd, wait.mask | POLLIN)
-            elif self._is_answered(exchange):
-                wanted = yield from co_in_thread(lambda dropped: _becomes_ready(wait, dropped))
             else:
                 yield wait
         except BaseException:
@@ -198,8 +154,6 @@ class Sender:
         finally:
             self._suspended = False
             self.state.wake_sender = None
-        if not wanted:
-            raise self._stop(exchange)
 
     def _abandoned(self, exchange: Exchange, begun: bool, is_request: bool) -> None:
         """A send was given up while it waited."""
@@ -341,71 +295,6 @@ class Sender:
         self._framing_rest = b""
         self.state.request_sent(exchange)
 
-    # Files
-
-    @coroutine
-    def co_sendfile(self, file: SupportsRead) -> PollGenerator[int]:
-        """Send content from where *file* stands to its end; return the number of bytes."""
-        exchange = self.check_writable()
-        plain = _plain_file(file)
-        size = _bytes_left(file, plain)
-        remaining = exchange.remaining
-        total = 0
-        if size is not None and remaining is not None:
-            if size > remaining:
-                raise ExcessBodyData(
-                    f"the {size} bytes of the file are more than the {remaining} bytes that are "
-                    f"left of the body of {exchange.method} {exchange.path}; nothing was sent"
-                )
-            if plain is not None and self._transport.can_sendfile:
-                total = yield from self._co_sendfile(exchange, plain, size)
-                if total == size:
-                    return total
-        while True:
-            data = file.read(_FILE_PIECE_SIZE)
-            if not isinstance(data, (bytes, bytearray, memoryview)):
-                raise TypeError(f"the file must be binary, its read() returned {type(data)}")
-            if not data:
-                return total
-            if exchange.remaining is not None and len(data) > exchange.remaining:
-                raise ExcessBodyData(
-                    f"the file has more than the {remaining} bytes that were left of the body of "
-                    f"{exchange.method} {exchange.path}; the first {total} of them were sent"
-                )
-            yield from self._co_write(exchange, memoryview(data), begun=total > 0)
-            total += len(data)
-
-    @coroutine
-    def _co_sendfile(self, exchange: Exchange, file: _PlainFile, size: int) -> PollGenerator[int]:
-        """Send up to *size* bytes of *file* without them coming to us at all.
-
-        Returns the number of bytes, less than *size* if the rest cannot be sent in this way.
-        """
-        fd = file.fileno()
-        start = position = file.tell()
-        end = start + size
-        try:
-            while position < end:
-                self._check_for_answer(exchange)
-                try:
-                    sent = self._transport.try_sendfile(fd, position, min(end - position, 2**30))
-                except ConnectionClosed as exc:
-                    self._failed(exchange, exc)
-                except OSError:
-                    # Reading the file works, or tells what is wrong with it.
-                    break
-                if sent is None:
-                    yield from self._co_wait(exchange, position > start)
-                elif sent:
-                    position += sent
-                    self._content_written(exchange, sent)
-                else:
-                    # Somebody has cut the file. What is missing can still be written.
-                    break
-        finally:
-            file.seek(position)
-        return position - start
-
     # Early answers
 
     def _may_look(self, exchange: Exchange) -> bool:
@@ -427,7 +316,7 @@ class Sender:
         """Raise `EarlyResponse` if the server has answered and does not want the rest.
 
         An answer that refuses, or after which the server closes, ends the upload. With another one
-        the upload goes on, because the server may answer while it reads.
+        the upload goes on as long as it does not stall: the server may answer while it reads.
         """
         if self._may_look(exchange) and self._transport.is_readable():
             self._receiver.try_head()
@@ -477,18 +366,3 @@ def _framed(start: bytes, data: memoryview, end: bytes) -> tuple[bytes | memoryv
         data[head_size:-_JOIN_SIZE],
         b"".join((data[-_JOIN_SIZE:], end)),
     )
-
-
-def _becomes_ready(wait: PollNeeded, dropped: socket.socket) -> bool:
-    """Wait `_READING_LIMIT`, and return whether what *wait* names is ready by then.
-
-    Blocks, until *dropped* becomes readable at the latest.
-    """
-    event = selectors.EVENT_WRITE if wait.mask & POLLOUT else selectors.EVENT_READ
-    with selectors.DefaultSelector() as selector:
-        try:
-            selector.register(wait.fd, event)
-        except (OSError, ValueError):  # closed by another thread, as the next attempt will find
-            return True
-        selector.register(dropped, selectors.EVENT_READ)
-        return any(key.fileobj is not dropped for key, _ in selector.select(_READING_LIMIT))

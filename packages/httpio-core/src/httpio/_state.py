@@ -9,15 +9,15 @@ from, and by `State.close_reason`.
     sending                                     receiving
 
     IDLE ◄──────────────────────────┐           IDLE   nothing outstanding
-     │ request_started()            │            │ ▲
-     ├─ no content ─────────────────┤            ▼ │ response_complete()
-     ├─ expects 100 ─► AWAITING_    │           AWAITING_RESPONSE
-     │                 CONTINUE     │            │ ▲
-     │                  │ continue_received()    │ │ continue_received()
-     ▼                  ▼           │            ▼ │ response_complete()
-    SENDING_BODY ◄──────┘           │           READING_BODY
-     │ request_sent()               │
-     └──────────────────────────────┘
+     │ request_started()            │            │ request_started()   ▲
+     ├─ no content ─────────────────┤            ▼                     │
+     ├─ expects 100 ─► AWAITING_    │           AWAITING_RESPONSE ─────┤
+     │                 CONTINUE     │            │ content_started()   │
+     │                  │ continue_received()    │                     │
+     ▼                  ▼           │            ▼                     │
+    SENDING_BODY ◄──────┘           │           READING_BODY ──────────┘
+     │ request_sent()               │                      response_complete()
+     └──────────────────────────────┘           (with more outstanding: AWAITING_RESPONSE)
 
     any ── close_sending(), close_because() ──► CLOSED
 
