@@ -10,6 +10,7 @@ result. It can be driven with `next`, delegated to with ``yield from``, and awai
 from __future__ import annotations
 
 import select
+from math import ceil
 from operator import itemgetter
 from types import GenericAlias
 from types import coroutine as _types_coroutine
@@ -80,7 +81,7 @@ def in_milliseconds(timeout: float | None) -> int | None:
     """
     if timeout is None or timeout > _LONGEST_WAIT:
         return None
-    return max(-int(-timeout * 1000 // 1), 0)
+    return ceil(timeout * 1000) if timeout > 0 else 0
 
 
 if hasattr(select, "poll"):

@@ -415,6 +415,8 @@ def content_md5(body: bytes | bytearray | memoryview) -> str:
 def as_bytes_view(data: ReadableBuffer) -> memoryview:
     """Return *data* as a view of its bytes. Raises `TypeError` unless it is bytes-like."""
     view = memoryview(data)
+    if type(data) is bytes or type(data) is bytearray:
+        return view
     # Only views of the same format can be copied into one another.
     if view.format == "B" and view.ndim == 1 and view.c_contiguous:
         return view

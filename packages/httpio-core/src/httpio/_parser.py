@@ -232,12 +232,10 @@ def _explain(head: bytes, limits: Limits) -> InvalidResponse | UnsupportedRespon
 
 
 def _explain_line_end(section: bytes) -> InvalidResponse:
-    good = HEAD_PREFIX.search(section)
     for number, line in enumerate(section.split(b"\r\n"), 1):
         for octet, name in ((b"\0", "NUL"), (b"\n", "LF without CR"), (b"\r", "CR without LF")):
             if octet in line:
                 return InvalidResponse(f"the server sent {name} in line {number}: {line[:80]!r}")
-    assert good is not None, "called for a section with proper line ends"
     return InvalidResponse("the server sent a line that does not end in CRLF")
 
 

@@ -202,14 +202,19 @@ class Sender:
         if not data:
             # As a chunk it would be the last one.
             return 0
-        if not partial:
+        if remaining is None:
+            if partial:
+                return self._try_write_chunk(exchange, data)
             yield from self._co_write(exchange, data)
             return len(data)
-        if remaining is None:
-            return self._try_write_chunk(exchange, data)
-        size = self._try_write(exchange, data)
-        self._content_written(exchange, size)
-        return size
+        # Mostly the socket takes it all, and there is nothing to wait for.
+        size = self._try_write(exchange, data, partial)
+        if size:
+            self._content_written(exchange, size)
+        if partial or size == len(data):
+            return size
+        yield from self._co_write(exchange, data[size:], begun=bool(size))
+        return len(data)
 
     @coroutine
     def _co_write(
@@ -231,15 +236,15 @@ class Sender:
         if not exchange.remaining:
             self.state.request_sent(exchange)
 
-    def _try_write(self, exchange: Exchange, data: bytes | memoryview) -> int:
-        """Send what fits of *data* now."""
+    def _try_write(self, exchange: Exchange, data: bytes | memoryview, partial: bool = True) -> int:
+        """Send what fits of *data* now, which for a *partial* write may be all that is done."""
         self._check_for_answer(exchange)
         try:
             size = self._transport.try_send(data)
         except ConnectionClosed as exc:
             self._failed(exchange, exc)
         if size is None:
-            if self._is_answered(exchange):
+            if partial and self._is_answered(exchange):
                 raise self._stop(exchange)
             return 0
         return size

@@ -55,7 +55,7 @@ class _Wait(PollNeeded):
             poller.register(*self)
             poll = self._poll = poller.poll
         try:
-            return bool(poll(in_milliseconds(timeout)))
+            return bool(poll(in_milliseconds(timeout) if timeout else timeout))
         except RuntimeError:
             # Two threads at once, which a poll object does not allow.
             return super().poll(timeout)
