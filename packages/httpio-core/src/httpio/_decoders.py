@@ -14,12 +14,12 @@ from __future__ import annotations
 import sys
 
 from ._exceptions import InvalidResponse, UnsupportedResponse
-from ._grammar import CHUNK_LINE, CHUNK_LINE_PREFIX
+from ._grammar import CHUNK_LINE, CHUNK_LINE_PREFIX, CHUNK_LINE_REST, CHUNK_SIZE_FIELD
 from ._parser import parse_trailer_section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final, TypeAlias
+    from typing import Final, NoReturn, TypeAlias
 
     from ._buffer import ReceiveBuffer
     from ._parser import Limits
@@ -202,7 +202,13 @@ class ChunkedDecoder:
             self.trailer_section = trailer_section
             self.complete = True
         else:
-            match = CHUNK_LINE.match(data, buffer.start, buffer.end)
+            # A line whose extension comes slowly is matched when its end is there, not before.
+            match = (
+                CHUNK_LINE.match(data, buffer.start, buffer.end)
+                if buffer.scanned < CHUNK_SIZE_FIELD
+                or data.find(b"\n", buffer.start + buffer.scanned, buffer.end) >= 0
+                else None
+            )
             if match is None:
                 _check_incomplete_chunk_line(buffer)
                 return False
@@ -234,14 +240,13 @@ class UndelimitedDecoder:
     def received_directly(self, size: int) -> None:
         raise AssertionError("no decoder without direct_size receives directly")
 
-    def decode(self, buffer: ReceiveBuffer, size: int) -> bytes | None:
+    def decode(self, buffer: ReceiveBuffer, size: int) -> NoReturn:
         raise UnsupportedResponse(
             f"{self._why}; read_raw() shows the bytes, reset() makes the connection usable"
         )
 
-    def decode_into(self, buffer: ReceiveBuffer, view: memoryview) -> int | None:
+    def decode_into(self, buffer: ReceiveBuffer, view: memoryview) -> NoReturn:
         self.decode(buffer, 0)
-        return None
 
     def __repr__(self) -> str:
         return "content without an end that can be told"
@@ -261,10 +266,21 @@ def _chunk_line_too_long() -> InvalidResponse:
 
 def _check_incomplete_chunk_line(buffer: ReceiveBuffer) -> None:
     """Refuse what cannot become the first line of a chunk any more."""
-    if len(buffer) > MAX_CHUNK_LINE_SIZE:
-        raise _chunk_line_too_long()
-    if len(buffer) and not CHUNK_LINE_PREFIX.match(buffer.data, buffer.start, buffer.end):
+    size = len(buffer)
+    scanned = buffer.scanned
+    if scanned < CHUNK_SIZE_FIELD:
+        good = not size or CHUNK_LINE_PREFIX.match(buffer.data, buffer.start, buffer.end)
+    else:
+        # Only an extension can be that long. A CR at its end may have been waiting for its LF.
+        position = buffer.start + scanned
+        if buffer.data[position - 1] == 0x0D:
+            position -= 1
+        good = CHUNK_LINE_REST.match(buffer.data, position, buffer.end)
+    if not good:
         line = buffer.peek(40)
         raise InvalidResponse(
             f"expected the size of a chunk as 1 to 16 hex digits and CRLF, the server sent {line!r}"
         )
+    if size > MAX_CHUNK_LINE_SIZE:
+        raise _chunk_line_too_long()
+    buffer.scanned = size
