@@ -7,8 +7,8 @@ transport. Large pieces are received straight into what the caller gets, past th
 from __future__ import annotations
 
 from ._coroutine import coroutine
-from ._decoders import CloseDelimitedDecoder, ContentLengthDecoder
-from ._exceptions import CloseReason, ConnectionClosed, InvalidResponse, LocalProtocolError
+from ._decoders import CloseDelimitedDecoder, ContentLengthDecoder, UndelimitedDecoder
+from ._exceptions import CloseReason, InvalidResponse, LocalProtocolError
 from ._receiving import HeadReceiver
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ class Receiver(HeadReceiver):
         if self._gathered:
             return self._take_gathered(size)
         transport = self._transport
-        if transport.drained and not len(self._buffer) and not decoder.complete:
+        if self._nothing_left(decoder):
             yield transport.recv_wait
         while True:
             data = self._try_content(decoder, size)
@@ -59,7 +59,7 @@ class Receiver(HeadReceiver):
             view[: len(data)] = data
             return len(data)
         transport = self._transport
-        if transport.drained and not len(self._buffer) and not decoder.complete:
+        if self._nothing_left(decoder):
             yield transport.recv_wait
         while True:
             size = self._try_content_into(decoder, view)
@@ -86,7 +86,12 @@ class Receiver(HeadReceiver):
             assert response is not None
             self._complete(response)
             return content
+        if gathered and self.state.receiving_closed:
+            # It failed before; what it had gathered is left for `read`.
+            raise self.state.closed_error()
         transport = self._transport
+        if self._nothing_left(decoder):
+            yield transport.recv_wait
         while not decoder.complete:
             data = self._try_content(decoder, _PIECE_SIZE)
             if data is None:
@@ -106,34 +111,63 @@ class Receiver(HeadReceiver):
             return
         scratch: memoryview | None = None
         while not decoder.complete:
-            if scratch is None and len(self._buffer):
-                done: int | bytes | None = self._decode(decoder, len(self._buffer))
-            else:
-                scratch = scratch or memoryview(bytearray(_PIECE_SIZE))
-                done = self._try_content_into(decoder, scratch)
-            if done is None:
+            if scratch is None:
+                if len(self._buffer) and self._decode(decoder, len(self._buffer)) is not None:
+                    # That may have been all, as it is with small objects.
+                    continue
+                scratch = memoryview(bytearray(_PIECE_SIZE))
+            if self._try_content_into(decoder, scratch) is None:
                 yield self._transport.recv_wait
         self._content_complete()
 
     @coroutine
     def co_read_raw(self, size: int) -> PollGenerator[bytes]:
         """Up to *size* uninterpreted bytes, from the buffer and then from the socket."""
+        if size < 0:
+            raise LocalProtocolError(f"cannot read {size} bytes")
+        transport = self._transport
+        if not size or (transport.closed and not len(self._buffer)):
+            return b""
+        # No response can be told any more from what comes after this.
+        self.state.close_because(CloseReason.READ_RAW)
         if len(self._buffer):
             return self._buffer.take(size)
-        # Whatever comes now, no response can be told from it any more.
-        self.state.close_because(CloseReason.READ_RAW)
-        while not self._transport.closed:
-            data = self._transport.try_recv(size)
+        while True:
+            try:
+                data = transport.try_recv(size)
+            except OSError as exc:
+                raise self._lost(exc) from exc.__cause__
             if data is not None:
                 return data
-            yield self._transport.recv_wait
-        return b""
+            yield transport.recv_wait
 
     def _body_decoder(self) -> Decoder | None:
         """Return the decoder of the content that is being read, `None` if there is no such."""
-        if self.state.in_body and self.state.receiving_closed and not self._gathered:
-            raise self.state.closed_error()
+        state = self.state
+        # What was gathered before the connection broke can still be had.
+        if (
+            state.in_body
+            and state.receiving_closed
+            and (not self._gathered or state.close_reason is CloseReason.CLOSED_LOCALLY)
+        ):
+            raise state.closed_error()
         return self._decoder
+
+    def _nothing_left(self, decoder: Decoder) -> bool:
+        """Tell if an attempt to receive would be in vain, as far as the last one can tell.
+
+        Believed once: whoever drops the coroutine and begins again gets an attempt.
+        """
+        transport = self._transport
+        if (
+            transport.drained
+            and not len(self._buffer)
+            and not decoder.complete
+            and type(decoder) is not UndelimitedDecoder
+        ):
+            transport.drained = False
+            return True
+        return False
 
     def _try_content(self, decoder: Decoder, size: int) -> bytes | None:
         """Return up to *size* bytes of content, ``b""`` at its end, `None` if it would block."""
@@ -146,7 +180,7 @@ class Receiver(HeadReceiver):
             if direct_size and buffer.start == buffer.end:
                 try:
                     data = self._transport.try_recv(min(size, direct_size))
-                except ConnectionClosed as exc:
+                except OSError as exc:
                     raise self._lost(exc) from exc.__cause__
                 if data:
                     decoder.received_directly(len(data))
@@ -179,7 +213,7 @@ class Receiver(HeadReceiver):
                 target = view if len(view) <= direct_size else view[:direct_size]
                 try:
                     size = self._transport.try_recv_into(target)
-                except ConnectionClosed as exc:
+                except OSError as exc:
                     raise self._lost(exc) from exc.__cause__
                 if size:
                     decoder.received_directly(size)
@@ -218,11 +252,8 @@ class Receiver(HeadReceiver):
 
     def _content_closed(self, decoder: Decoder) -> None:
         """The server closed the connection while content was being read."""
-        if isinstance(decoder, CloseDelimitedDecoder):
+        # Not if it was closed here, by another thread: then the content is not complete.
+        if isinstance(decoder, CloseDelimitedDecoder) and not self._transport.closed:
             decoder.complete = True
             return
-        response = self.current_response
-        self._close_because(CloseReason.SERVER_CLOSED)
-        raise self.state.closed_error(
-            f"the server closed it in the middle of {response!r}, with {decoder!r}"
-        )
+        raise self._ended(f"in the middle of {self.current_response!r}, with {decoder!r}")

@@ -185,7 +185,9 @@ class HeadReceiver:
             and transport.drained
             and (state.uploading is None or not self._is_early_read())
         ):
-            # Straight after a request, an attempt to receive would be in vain nearly always.
+            # Straight after a request, an attempt to receive would be in vain nearly always. Whoever
+            # drops this coroutine and begins again gets one.
+            transport.drained = False
             yield transport.recv_wait
         while not self.try_head():
             if state.uploading is not None and self._is_early_read() and not len(buffer):

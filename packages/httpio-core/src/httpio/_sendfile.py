@@ -12,6 +12,7 @@ import stat
 from ._coroutine import coroutine
 from ._exceptions import ConnectionClosed, ExcessBodyData
 from ._sending import Sender
+from ._state import Sending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,9 +49,11 @@ def _plain_file(file: SupportsRead) -> _PlainFile | None:
 def _bytes_left(file: SupportsRead, plain: _PlainFile | None) -> int | None:
     """Return how much *file* has from where it stands, `None` if only reading can tell."""
     if plain is not None:
-        # The files of /proc have no size, but content.
         size = os.fstat(plain.fileno()).st_size
-        return max(size - plain.tell(), 0) if size else None
+        if not size and hasattr(os, "pread") and os.pread(plain.fileno(), 1, plain.tell()):
+            # The files of /proc have no size, but content.
+            return None
+        return max(size - plain.tell(), 0)
     if isinstance(file, io.BytesIO):
         with file.getbuffer() as view:
             return max(len(view) - file.tell(), 0)
@@ -65,9 +68,12 @@ class FileSender(Sender):
     @coroutine
     def co_sendfile(self, file: SupportsRead) -> PollGenerator[int]:
         """Send content from where *file* stands to its end; return the number of bytes."""
-        exchange = self.check_writable()
         plain = _plain_file(file)
         size = _bytes_left(file, plain)
+        if size == 0 and self.state.sending is Sending.IDLE:
+            # BodyFollowing(0) is complete at once.
+            return 0
+        exchange = self.check_writable()
         remaining = exchange.remaining
         total = 0
         if size is not None and remaining is not None:

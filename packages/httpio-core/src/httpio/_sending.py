@@ -192,6 +192,9 @@ class Sender:
     @coroutine
     def co_write(self, data: memoryview, partial: bool) -> PollGenerator[int]:
         """Send content; return the number of bytes, which with *partial* may be less, or 0."""
+        if not data and self.state.sending is Sending.IDLE:
+            # The loop that writes a file need not know that the file was empty.
+            return 0
         exchange = self.check_writable()
         remaining = exchange.remaining
         if remaining is not None and len(data) > remaining:
