@@ -71,18 +71,24 @@ class Dialogue:
         self.ask(method=method, headers=headers)
         return self.answer(data)
 
-    def feed(self, coroutine: PollGenerator[_T], pieces: Iterable[bytes]) -> _T:
-        """Return the result of *coroutine*, to which the server sends a piece whenever it waits."""
-        rest = iter(pieces)
+    def feed(self, coroutine: PollGenerator[_T], pieces: Iterable[bytes | None]) -> _T:
+        """Return the result of *coroutine*, to which the server sends a piece whenever it waits.
+
+        `None` is the end of the server's data.
+        """
+        rest = iter([*pieces])
         try:
             while True:
                 needed = next(coroutine)
                 while not needed.poll(0):
-                    piece = next(rest, None)
-                    assert piece is not None, "the coroutine waits for more than there is"
-                    self.end.send(piece)
+                    piece = next(rest, b"")
+                    assert piece != b"", "the coroutine waits for more than there is"
+                    if piece is None:
+                        self.end.half_close()
+                    else:
+                        self.end.send(piece)
         except StopIteration as exc:
-            assert next(rest, None) is None, "the coroutine did not wait for everything"
+            assert next(rest, b"") == b"", "the coroutine did not wait for everything"
             result: _T = exc.value
             return result
 
