@@ -71,9 +71,9 @@ RESPONSE_HEAD: Final = Rule(
     + rb")\r\n"
 )
 
-# Python before 3.11.5 goes on in the middle of a group that was tried in vain and is possessive.
-# Where that could be taken for a line's beginning, it has to be one. The other patterns then do not
-# match as a whole.
+# After a possessive group that was tried in vain, Python before 3.11.5 goes on where it had come to
+# in that group. So what comes next has to see to it that it is at the beginning of a line. (There,
+# no head is plain. The other patterns cannot match as a whole from such a place.)
 _at_line = rb"(?<=\n)"
 _other_field_lines = (
     rb"(?:(?![CTct](?i:ontent-length|ransfer-encoding|onnection):)"

@@ -97,8 +97,9 @@ class ResponseHead:
 def parse_response_head(buffer: ReceiveBuffer, limits: Limits) -> ResponseHead | None:
     """Take the head of a response from the front of *buffer*.
 
-    Returns `None` if it has not arrived completely. Raises `InvalidResponse` as soon as the bytes
-    cannot become a proper head any more, and `UnsupportedResponse` for another major version.
+    Returns `None` if it has not arrived completely. Raises `InvalidResponse` for what is no proper
+    head, and `UnsupportedResponse` for another major version. For what is no HTTP at all, or longer
+    than *limits* allow, the end of the head is not waited for.
     """
     data = buffer.data
     start = buffer.start
@@ -123,7 +124,7 @@ def parse_response_head(buffer: ReceiveBuffer, limits: Limits) -> ResponseHead |
         return None
     match = RESPONSE_HEAD.fullmatch(data, start, stop)
     if match is None:
-        raise _explain(buffer.peek(stop - start), limits)
+        raise _explain(buffer.peek(stop - start))
     minor_version, status, reason, field_section = match.groups()
     status_code = int(status)
     if status_code < 100:
@@ -131,7 +132,7 @@ def parse_response_head(buffer: ReceiveBuffer, limits: Limits) -> ResponseHead |
     if stop - start > limits.unquestioned_size:
         if match.start(4) - start - 2 > limits.line_size:
             raise _too_long("status line", limits.line_size)
-        _check_field_section(field_section, limits)
+        _check_field_section(field_section, "header section", limits)
     head = ResponseHead(
         # RFC 9112 §2.3: another minor version is to be treated as the highest that we know.
         0 if minor_version == b"0" else 1,
@@ -160,11 +161,11 @@ def parse_trailer_section(buffer: ReceiveBuffer, limits: Limits) -> bytes | None
         if len(buffer) > limits.header_size + 4:
             raise _too_long("trailer section", limits.header_size)
         return None
-    match = TRAILER_SECTION.match(data, start, stop)
-    if match is None or match.end() != stop:
+    match = TRAILER_SECTION.fullmatch(data, start, stop)
+    if match is None:
         raise _explain_fields(buffer.peek(stop - start), "trailer section")
     field_section: bytes = match.group(1)
-    _check_field_section(field_section, limits)
+    _check_field_section(field_section, "trailer section", limits)
     buffer.consume(stop - start)
     return field_section
 
@@ -193,75 +194,82 @@ def _check_line_ends(buffer: ReceiveBuffer) -> None:
 
 
 def _check_incomplete_head(buffer: ReceiveBuffer, limits: Limits) -> None:
-    _check_line_ends(buffer)
-    size = len(buffer)
+    # First, as in `_explain`: what is found wrong must not depend on how the bytes were split.
     # RFC 9112 §2.3: HTTP-name is case-sensitive.
     if not b"HTTP/1.".startswith(buffer.peek(7)):
         raise _explain_status_line(buffer.peek(80))
-    line_size = limits.line_size
-    if size > line_size:
-        line_end = buffer.data.find(b"\r\n", buffer.start, buffer.start + line_size + 2)
-        if line_end < 0:
-            raise _too_long("status line", line_size)
-        if buffer.end - line_end > limits.header_size + 4:
-            raise _too_long("header section", limits.header_size)
-
-
-def _check_field_section(field_section: bytes, limits: Limits) -> None:
-    if len(field_section) > limits.header_size:
+    size = len(buffer)
+    # Looked for once: the first time that the longest status line and its end have arrived.
+    longest = limits.line_size + 2
+    if buffer.scanned < longest <= size and not buffer.data.count(
+        b"\r\n", buffer.start, buffer.start + longest
+    ):
+        raise _too_long("status line", limits.line_size)
+    if size > longest + limits.header_size + 2:
         raise _too_long("header section", limits.header_size)
+    _check_line_ends(buffer)
+
+
+def _check_field_section(field_section: bytes, what: str, limits: Limits) -> None:
+    if len(field_section) > limits.header_size:
+        raise _too_long(what, limits.header_size)
     count = field_section.count(b"\r\n")
     if count > MAX_FIELD_LINES:
-        raise InvalidResponse(f"the server sent {count} field lines, more than {MAX_FIELD_LINES}")
+        raise InvalidResponse(
+            f"the server sent {count} lines in its {what}, more than {MAX_FIELD_LINES}"
+        )
 
 
 def _too_long(what: str, limit: int) -> InvalidResponse:
     return InvalidResponse(f"the server sent a {what} of more than {limit} bytes")
 
 
-def _explain(head: bytes, limits: Limits) -> InvalidResponse | UnsupportedResponse:
+def _explain(head: bytes) -> InvalidResponse | UnsupportedResponse:
     """Say what is wrong with *head*, which the grammar does not accept."""
+    status_line, _, field_section = head.partition(b"\r\n")
+    if not head.startswith(b"HTTP/1."):
+        return _explain_status_line(status_line)
     if not HEAD_PREFIX.match(head):
         return _explain_line_end(head)
-    status_line, _, field_section = head.partition(b"\r\n")
-    if len(status_line) > limits.line_size:
-        return _too_long("status line", limits.line_size)
     if RESPONSE_HEAD.fullmatch(status_line + b"\r\n\r\n"):
         return _explain_fields(field_section, "header section")
     return _explain_status_line(status_line)
 
 
 def _explain_line_end(section: bytes) -> InvalidResponse:
-    for number, line in enumerate(section.split(b"\r\n"), 1):
-        for octet, name in ((b"\0", "NUL"), (b"\n", "LF without CR"), (b"\r", "CR without LF")):
-            if octet in line:
-                return InvalidResponse(f"the server sent {name} in line {number}: {line[:80]!r}")
-    return InvalidResponse("the server sent a line that does not end in CRLF")
+    number, line, name = next(
+        (number, line, name)
+        for number, line in enumerate(section.split(b"\r\n"), 1)
+        for octet, name in ((b"\0", "NUL"), (b"\n", "LF without CR"), (b"\r", "CR without LF"))
+        if octet in line
+    )
+    return InvalidResponse(f"the server sent {name} in line {number}: {line[:80]!r}")
 
 
 def _explain_status_line(line: bytes) -> InvalidResponse | UnsupportedResponse:
-    version = line[5:8]
-    if line.startswith(b"HTTP/") and version[1:2] == b"." and line[8:9] in (b" ", b""):
-        major, minor = version[:1], version[2:]
-        if major.isdigit() and minor.isdigit() and major != b"1":
-            return UnsupportedResponse(
-                f"the server speaks HTTP/{version.decode()}, expected HTTP/1.0 or HTTP/1.1"
-            )
+    """Say what is wrong with *line*, of which no more than that may have arrived."""
+    if line.startswith(b"HTTP/") and line[5:6].isdigit() and line[5:6] != b"1":
+        version = line[:8] if line[6:7] == b"." and line[7:8].isdigit() else line[:6]
+        return UnsupportedResponse(
+            f"the server speaks {version.decode()}, expected HTTP/1.0 or HTTP/1.1"
+        )
     return InvalidResponse(
         f"expected a status line such as 'HTTP/1.1 200 OK', the server sent {line[:80]!r}"
     )
 
 
 def _explain_fields(field_section: bytes, what: str) -> InvalidResponse:
-    lines = field_section.split(b"\r\n")
-    if lines[0][:1] in (b" ", b"\t"):
+    if not HEAD_PREFIX.match(field_section):
+        return _explain_line_end(field_section)
+    if field_section.startswith((b" ", b"\t")):
         return InvalidResponse(f"the server sent white space before the first line of its {what}")
-    for line in lines:
-        name, colon, _ = line.partition(b":")
-        if line[:1] in (b" ", b"\t") or not line:
-            continue
-        if not colon:
-            return InvalidResponse(f"the server sent a line without colon: {line[:80]!r}")
-        if not TOKEN.fullmatch(name):
-            return InvalidResponse(f"the server sent an invalid field name: {name[:80]!r}")
-    return InvalidResponse(f"the server sent an invalid {what}: {field_section[:80]!r}")
+    name, colon, line = next(
+        (name, colon, line)
+        for line in field_section.split(b"\r\n")
+        if not line.startswith((b" ", b"\t"))
+        for name, colon, _ in (line.partition(b":"),)
+        if not (colon and TOKEN.fullmatch(name))
+    )
+    if not colon:
+        return InvalidResponse(f"the server sent a line without colon: {line[:80]!r}")
+    return InvalidResponse(f"the server sent an invalid field name: {name[:80]!r}")
