@@ -37,7 +37,7 @@ class Receiver(HeadReceiver):
         if self._gathered:
             return self._take_gathered(size)
         transport = self._transport
-        if self._nothing_left(decoder):
+        if transport.drained and self._nothing_left(decoder):
             yield transport.recv_wait
         while True:
             data = self._try_content(decoder, size)
@@ -59,7 +59,7 @@ class Receiver(HeadReceiver):
             view[: len(data)] = data
             return len(data)
         transport = self._transport
-        if self._nothing_left(decoder):
+        if transport.drained and self._nothing_left(decoder):
             yield transport.recv_wait
         while True:
             size = self._try_content_into(decoder, view)
@@ -90,7 +90,7 @@ class Receiver(HeadReceiver):
             # It failed before; what it had gathered is left for `read`.
             raise self.state.closed_error()
         transport = self._transport
-        if self._nothing_left(decoder):
+        if transport.drained and self._nothing_left(decoder):
             yield transport.recv_wait
         while not decoder.complete:
             data = self._try_content(decoder, _PIECE_SIZE)
@@ -146,22 +146,21 @@ class Receiver(HeadReceiver):
         state = self.state
         # What was gathered before the connection broke can still be had.
         if (
-            state.in_body
-            and state.receiving_closed
+            state.receiving_closed
+            and state.in_body
             and (not self._gathered or state.close_reason is CloseReason.CLOSED_LOCALLY)
         ):
             raise state.closed_error()
         return self._decoder
 
     def _nothing_left(self, decoder: Decoder) -> bool:
-        """Tell if an attempt to receive would be in vain, as far as the last one can tell.
+        """Tell if an attempt to receive would be in vain, after one that left nothing behind.
 
         Believed once: whoever drops the coroutine and begins again gets an attempt.
         """
         transport = self._transport
         if (
-            transport.drained
-            and not len(self._buffer)
+            not len(self._buffer)
             and not decoder.complete
             and type(decoder) is not UndelimitedDecoder
         ):
@@ -200,7 +199,8 @@ class Receiver(HeadReceiver):
         buffer = self._buffer
         while True:
             # With nothing in the buffer, data goes past it without a look into it.
-            if buffer.start != buffer.end or not decoder.direct_size:
+            direct_size = decoder.direct_size
+            if not direct_size or buffer.start != buffer.end:
                 try:
                     size = decoder.decode_into(buffer, view)
                 except InvalidResponse:
@@ -208,7 +208,7 @@ class Receiver(HeadReceiver):
                     raise
                 if size is not None:
                     return size
-            direct_size = decoder.direct_size
+                direct_size = decoder.direct_size
             if direct_size and buffer.start == buffer.end:
                 target = view if len(view) <= direct_size else view[:direct_size]
                 try:
