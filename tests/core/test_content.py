@@ -773,10 +773,11 @@ def test_raw_where_nothing_is(plain: Dialogue) -> None:
 def test_raw_from_a_connection_that_breaks(over_tcp: Dialogue) -> None:
     over_tcp.get(OK + b"\r\n")
     over_tcp.end.reset()
-    with pytest.raises(ConnectionClosed) as caught:
-        over_tcp.conn.read_raw(10)
-    assert caught.value.unanswered == (("GET", "/"),)
     assert over_tcp.conn.read_raw(10) == b""
+    with pytest.raises(ConnectionClosed) as caught:
+        over_tcp.conn.read(10)
+    assert caught.value.unanswered == (("GET", "/"),)
+    assert caught.value.reason is CloseReason.READ_RAW
     over_tcp.conn.reset()
     over_tcp.prove_usable()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ._coroutine import coroutine
 from ._decoders import CloseDelimitedDecoder, ContentLengthDecoder, UndelimitedDecoder
-from ._exceptions import CloseReason, InvalidResponse, LocalProtocolError
+from ._exceptions import CloseReason, ConnectionClosed, InvalidResponse, LocalProtocolError
 from ._receiving import HeadReceiver
 
 TYPE_CHECKING = False
@@ -135,8 +135,9 @@ class Receiver(HeadReceiver):
         while True:
             try:
                 data = transport.try_recv(size)
-            except OSError as exc:
-                raise self._lost(exc) from exc.__cause__
+            except ConnectionClosed:
+                # There is no more to look at, however it ended.
+                return b""
             if data is not None:
                 return data
             yield transport.recv_wait
