@@ -754,7 +754,6 @@ def test_raw_is_the_end_of_responses(dialogue: Dialogue, buffered: bool) -> None
         for attempt in (lambda: conn.read(1), conn.readall, conn.discard):
             with pytest.raises(ConnectionClosed) as caught:
                 attempt()
-            assert caught.value.reason is CloseReason.READ_RAW
     dialogue.expect_over(CloseReason.READ_RAW, ["/a", "/b"], closed=False)
 
 
@@ -777,7 +776,6 @@ def test_raw_from_a_connection_that_breaks(over_tcp: Dialogue) -> None:
     with pytest.raises(ConnectionClosed) as caught:
         over_tcp.conn.read(10)
     assert caught.value.unanswered == (("GET", "/"),)
-    assert caught.value.reason is CloseReason.READ_RAW
     over_tcp.conn.reset()
     over_tcp.prove_usable()
 
