@@ -748,6 +748,7 @@ def test_certificate_that_the_server_misses_after_the_handshake(
         assert not is_temp_network_error(caught.value)
         assert caught.value.__cause__ is None
         # Whoever goes on nevertheless finds a connection that is closed.
+        assert transport.try_recv(100) == b""
         with pytest.raises(ConnectionClosed):
             transport.try_send(b"x")
     theirs.close()

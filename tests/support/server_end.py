@@ -44,6 +44,9 @@ class ServerEnd:
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext | None) -> None:
         sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            # Or the kernel keeps small pieces back until the client has confirmed others.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.tls: ssl.SSLSocket | None = None
         self.handshaken = context is None
@@ -228,7 +231,8 @@ class Server:
     def progress(self) -> None:
         """Accept, shake hands and receive, as far as that goes without waiting."""
         with suppress(BlockingIOError):
-            self.ends.append(ServerEnd(self._listener.accept()[0], self.context))
+            while True:
+                self.ends.append(ServerEnd(self._listener.accept()[0], self.context))
         for end in self.ends:
             if end.sock.fileno() >= 0:
                 end.progress()

@@ -36,14 +36,15 @@ _FILE_PIECE_SIZE: Final = 256 * 1024
 def _plain_file(file: SupportsRead) -> _PlainFile | None:
     """Return *file* if what it reads is what the system finds under its descriptor.
 
-    A `gzip.GzipFile` and a text file have the descriptor of something else than what they read.
+    A `gzip.GzipFile` and a text file have the descriptor of something else than what they read, and
+    a class of the caller's own may do anything in its ``read``.
     """
-    if not isinstance(file, (io.FileIO, io.BufferedReader, io.BufferedRandom)):
+    raw: object = file
+    if type(file) is io.BufferedReader or type(file) is io.BufferedRandom:
+        raw = file.raw
+    if type(raw) is not io.FileIO or not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
         return None
-    raw = file if isinstance(file, io.FileIO) else file.raw
-    if not isinstance(raw, io.FileIO) or not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
-        return None
-    return file
+    return file  # type: ignore[return-value]  # one of the three
 
 
 def _bytes_left(file: SupportsRead, plain: _PlainFile | None) -> int | None:
