@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: `readall` and `discard` receive this much at a time, in bytes.
 _PIECE_SIZE: Final = 256 * 1024
+#: After this many pieces they let others have a turn, even if there is more to be had at once.
+_PIECES_PER_TURN: Final = 16
 
 
 class Receiver(HeadReceiver):
@@ -98,6 +100,8 @@ class Receiver(HeadReceiver):
                 yield transport.recv_wait
             elif data:
                 gathered.append(data)
+                if not len(gathered) % _PIECES_PER_TURN and self._can_pause(decoder):
+                    yield transport.poll_in
         content = gathered[0] if len(gathered) == 1 else b"".join(gathered)
         gathered.clear()
         self._content_complete()
@@ -110,6 +114,7 @@ class Receiver(HeadReceiver):
         if decoder is None:
             return
         scratch: memoryview | None = None
+        count = 0
         while not decoder.complete:
             if scratch is None:
                 if len(self._buffer) and self._decode(decoder, len(self._buffer)) is not None:
@@ -118,6 +123,9 @@ class Receiver(HeadReceiver):
                 scratch = memoryview(bytearray(_PIECE_SIZE))
             if self._try_content_into(decoder, scratch) is None:
                 yield self._transport.recv_wait
+            count += 1
+            if not count % _PIECES_PER_TURN and self._can_pause(decoder):
+                yield self._transport.poll_in
         self._content_complete()
 
     @coroutine
@@ -168,6 +176,11 @@ class Receiver(HeadReceiver):
             transport.drained = False
             return True
         return False
+
+    def _can_pause(self, decoder: Decoder) -> bool:
+        """Tell if there is more to wait for, and the wait would end at once."""
+        # What is in a buffer, ours or that of TLS, does not make a socket ready.
+        return not decoder.complete and self._transport.poll_in.poll(0)
 
     def _try_content(self, decoder: Decoder, size: int) -> bytes | None:
         """Return up to *size* bytes of content, ``b""`` at its end, `None` if it would block."""
