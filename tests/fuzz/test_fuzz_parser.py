@@ -152,6 +152,68 @@ def test_any_head_that_is_taken_can_be_shown(data: bytes) -> None:
         assert repr(response)
 
 
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(
+            sections.filter(lambda section: framed_by_nothing(section)),
+            st.sampled_from(["length", "chunks", "interim", "nothing"]),
+            st.binary(min_size=1, max_size=40),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    sizes,
+    st.integers(1, 50),
+)
+def test_responses_in_a_row_are_told_apart(
+    messages: list[tuple[bytes, str, bytes]], piece_sizes: list[int], read_size: int
+) -> None:
+    """What one response leaves behind in the buffer must not be taken for a part of the next."""
+    wire, expected = b"", []
+    for section, kind, content in messages:
+        framed, status = content, 200
+        if kind == "length":
+            section += b"Content-Length: %d\r\n" % len(content)
+        elif kind == "chunks":
+            section += b"Transfer-Encoding: chunked\r\n"
+            framed = b"%x\r\n%b\r\n0\r\nA: b\r\n\r\n" % (len(content), content)
+        else:
+            framed, content, status = b"", b"", 103 if kind == "interim" else 204
+        wire += b"HTTP/1.1 %d x\r\n%b\r\n%b" % (status, section, framed)
+        expected.append((status, section, content))
+
+    buffer = make_buffer()
+    found: list[tuple[int, bytes, bytes]] = []
+    decoder: Decoder | None = None
+    for piece in split(wire, piece_sizes):
+        receive(buffer, piece)
+        while True:
+            if decoder is None:
+                head = parse_response_head(buffer, LIMITS)
+                if head is None:
+                    break
+                found.append((head.status, head.field_section, b""))
+                if head.status >= 200:
+                    decoder = decoder_for(framing_of(head)[0])
+            else:
+                taken = decoder.decode(buffer, read_size)
+                if taken is None:
+                    break
+                found[-1] = (*found[-1][:2], found[-1][2] + taken)
+                if decoder.complete:
+                    decoder = None
+    assert found == expected
+    assert len(buffer) == 0
+    assert decoder is None
+
+
+def framed_by_nothing(section: bytes) -> bool:
+    """Tell if *section* has no field that says something of framing."""
+    names = [line.partition(b":")[0].lower() for line in section.split(b"\r\n")]
+    return not {b"content-length", b"transfer-encoding"} & {*names}
+
+
 # With h11 as an oracle
 
 
