@@ -56,14 +56,15 @@ def fetch_with_two_threads(
     connection: HTTPConnection, documents: Sequence[Document], bodies: list[bytes]
 ) -> None:
     """Send in one thread and read in another: no matter who has to wait, the other goes on."""
-    sent: SimpleQueue[HTTPIOError | None] = SimpleQueue()
+    sent: SimpleQueue[Exception | None] = SimpleQueue()
 
     def send_all() -> None:
         try:
             for document in documents:
                 connection.send_request("GET", document.path)
                 sent.put(None)
-        except HTTPIOError as problem:
+        # A connection that is refused, or a certificate that fails, is an OSError.
+        except (HTTPIOError, OSError) as problem:
             sent.put(problem)
 
     threading.Thread(target=send_all, daemon=True).start()
@@ -224,10 +225,18 @@ def run(arguments: argparse.Namespace) -> None:
         print("\nEvery document arrived as it is on the server's disk, each time.")
 
 
+def positive(text: str) -> int:
+    """Return the number that *text* is, if it is more than 0."""
+    number = int(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {number}")
+    return number
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo, and return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--documents", type=int, default=1000, help="how many (default: 1000)")
+    parser.add_argument("--documents", type=positive, default=1000, help="how many (default: 1000)")
     parser.add_argument(
         "--round-trip",
         type=float,

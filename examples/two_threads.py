@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 def fetch(hostname: str, port: int, documents: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """Yield path and content of each document."""
     # A response can be read only when its request was sent, so the sender counts.
-    sent: SimpleQueue[HTTPIOError | None] = SimpleQueue()
+    sent: SimpleQueue[Exception | None] = SimpleQueue()
 
     def send_all() -> None:
         try:
             for path in documents:
                 conn.send_request("GET", path)
                 sent.put(None)
-        except HTTPIOError as problem:
+        # A connection that is refused, or a certificate that fails, is an OSError.
+        except (HTTPIOError, OSError) as problem:
             sent.put(problem)
 
     with HTTPConnection(hostname, port, timeout=60) as conn:

@@ -752,7 +752,7 @@ def test_raw_is_the_end_of_responses(dialogue: Dialogue, buffered: bool) -> None
     # What is left would be taken for something that it is not.
     if buffered:
         for attempt in (lambda: conn.read(1), conn.readall, conn.discard):
-            with pytest.raises(ConnectionClosed) as caught:
+            with pytest.raises(ConnectionClosed):
                 attempt()
     dialogue.expect_over(CloseReason.READ_RAW, ["/a", "/b"], closed=False)
 

@@ -408,12 +408,7 @@ def test_closed(
     plain_server: Server,
     how: str,
     bring_to: Callable[[HTTPConnection, ServerEnd], None],
-    request: pytest.FixtureRequest,
 ) -> None:
-    if bring_to is _last_response:
-        request.applymarker(
-            pytest.mark.xfail(strict=True, reason="close() forgets that it was called")
-        )
     conn, end = connected(plain_server)
     bring_to(conn, end)
     assert not conn.closed

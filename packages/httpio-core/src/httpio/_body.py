@@ -43,7 +43,7 @@ class BodyReader(io.RawIOBase):
         #: What is being read; `None` once that was read to its end.
         self._response = connection.get_current_response()
         #: Path that was requested. Files have a name, and `io.TextIOWrapper` shows it.
-        self.name = self._response.path if self._response is not None else ""
+        self.name: str = self._response.path if self._response is not None else ""
         self._failed = False
 
     def readable(self) -> bool:

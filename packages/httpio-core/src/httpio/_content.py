@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from ._coroutine import coroutine
 from ._decoders import CloseDelimitedDecoder, ContentLengthDecoder, UndelimitedDecoder
-from ._exceptions import CloseReason, ConnectionClosed, InvalidResponse, LocalProtocolError
+from ._exceptions import (
+    CloseReason,
+    ConnectionClosed,
+    InvalidResponse,
+    LocalProtocolError,
+    StateError,
+)
 from ._receiving import HeadReceiver
 
 TYPE_CHECKING = False
@@ -160,6 +166,14 @@ class Receiver(HeadReceiver):
             and (not self._gathered or state.close_reason is CloseReason.CLOSED_LOCALLY)
         ):
             raise state.closed_error()
+        if self._decoder is None and not self.any_head_taken and state.outstanding:
+            # Later on this cannot be told from reading on at the end of the response before.
+            if state.receiving_closed:
+                raise state.closed_error()
+            raise StateError(
+                "the head of the response has not been read: read_response() comes before its "
+                "content"
+            )
         return self._decoder
 
     def _nothing_left(self, decoder: Decoder) -> bool:

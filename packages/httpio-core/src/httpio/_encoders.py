@@ -414,7 +414,13 @@ def content_md5(body: bytes | bytearray | memoryview) -> str:
 
 def as_bytes_view(data: ReadableBuffer) -> memoryview:
     """Return *data* as a view of its bytes. Raises `TypeError` unless it is bytes-like."""
-    view = memoryview(data)
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(
+            f"content must be bytes-like, got {type(data).__name__}; what is not in memory yet is "
+            "sent with body=BodyFollowing(...) and write() or sendfile()"
+        ) from None
     if type(data) is bytes or type(data) is bytearray:
         return view
     # Only views of the same format can be copied into one another.

@@ -35,6 +35,14 @@ HTTP_PORT: Final = 80
 HTTPS_PORT: Final = 443
 
 
+def _check_port(what: str, port: object) -> None:
+    """Raise unless *port*, which is *what*, can be one."""
+    if not isinstance(port, int):
+        raise TypeError(f"expected {what} as int, got {port!r}")
+    if not 0 < port < 65536:
+        raise LocalProtocolError(f"expected {what} from 1 to 65535, got {port}")
+
+
 class Lifecycle:
     """A place to connect to, and the connection to it while there is one."""
 
@@ -55,16 +63,12 @@ class Lifecycle:
         default_port = HTTP_PORT if ssl_context is None else HTTPS_PORT
         if port is None:
             port = default_port
-        if port not in range(1, 65536):
-            raise LocalProtocolError(f"expected a port from 1 to 65535, got {port!r}")
+        _check_port("a port", port)
         if proxy is not None:
             if unix_socket is not None:
                 raise LocalProtocolError("a unix socket cannot be reached through a proxy")
             encode_authority(*proxy, None)
-            if proxy[1] not in range(1, 65536):
-                raise LocalProtocolError(
-                    f"expected a proxy's port from 1 to 65535, got {proxy[1]!r}"
-                )
+            _check_port("a proxy's port", proxy[1])
         elif proxy_auth is not None:
             raise LocalProtocolError("proxy_auth was given without a proxy")
         #: Host name that requests are for, as it was given.
@@ -200,12 +204,9 @@ class Lifecycle:
         Responses that were not read are lost. The object stays usable: the next request opens a new
         connection. The same as `disconnect`.
         """
-        state = self._state
-        if state.close_reason is None or not state.reopens:
-            if not self._transport.closed and self._tracer is not None:
-                self._tracer.event("closed", CloseReason.CLOSED_LOCALLY.value)
-            state.close_reason = None
-            state.close_because(CloseReason.CLOSED_LOCALLY)
+        if not self._transport.closed and self._tracer is not None:
+            self._tracer.event("closed", CloseReason.CLOSED_LOCALLY.value)
+        self._state.closed_locally()
         self._transport.close()
 
     def disconnect(self) -> None:

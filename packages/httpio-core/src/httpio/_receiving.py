@@ -70,6 +70,7 @@ class HeadReceiver:
         "_lock",
         "_tracer",
         "_transport",
+        "any_head_taken",
         "current_response",
         "state",
     )
@@ -91,6 +92,8 @@ class HeadReceiver:
         #: A head that was parsed and not handed over, and what follows it.
         self._head: ResponseHead | None = None
         self._framing: Framing | None = None
+        #: The caller has been given a head on this connection.
+        self.any_head_taken = False
         #: Response whose content is being read, and its content.
         self.current_response: HTTPResponse | None = None
         self._decoder: Decoder | None = None
@@ -316,6 +319,7 @@ class HeadReceiver:
         if head is None:
             raise StateError("another thread or task has taken the response, or its request back")
         self._head = self._framing = None
+        self.any_head_taken = True
         state = self.state
         exchange = state.outstanding[0]
         if isinstance(framing, ContentLength):

@@ -293,6 +293,11 @@ class State:
         self.close_sending(reason)
         self.receiving_closed = True
 
+    def closed_locally(self) -> None:
+        """The caller wants no more of the connection, whatever state it is in."""
+        self.close_reason = CloseReason.CLOSED_LOCALLY
+        self.close_because(CloseReason.CLOSED_LOCALLY)
+
     def unanswered(self) -> tuple[tuple[str, str], ...]:
         """Return ``(method, path)`` of each request without complete response."""
         return tuple((exchange.method, exchange.path) for exchange in tuple(self.outstanding))
