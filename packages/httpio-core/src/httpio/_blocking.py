@@ -52,6 +52,10 @@ def run(
     except StopIteration as exc:
         result: _T = exc.value
         return result
+    except BaseException:
+        # An interrupt while waiting: what is kept of it must not keep the coroutine half-way.
+        coroutine.close()
+        raise
 
 
 def _timed_out(coroutine: PollGenerator[_T], seconds: float | None) -> ConnectionTimedOut:

@@ -6,6 +6,8 @@ begins with ``co_`` returns a coroutine; the method without that prefix does the
 
 from __future__ import annotations
 
+from operator import index
+
 from ._blocking import cofunction, run
 from ._body import BodyReader
 from ._coroutine import coroutine
@@ -157,7 +159,7 @@ class HTTPConnection(Lifecycle):
         host = self._host
         target = request_target(method, path)
         tunnel = method == "CONNECT"
-        credentials = None if tunnel else self._plain_credentials
+        credentials = self._plain_credentials
         if tunnel:
             host = target
         if self.proxy is not None and self.ssl_context is None and not tunnel:
@@ -283,7 +285,9 @@ class HTTPConnection(Lifecycle):
         `UnsupportedResponse` if nothing tells where the content ends, and `InvalidResponse` if its
         framing is wrong.
         """
-        return self._receiver.co_readall() if size is None else self._receiver.co_read(size)
+        if size is None:
+            return self._receiver.co_readall()
+        return self._receiver.co_read(index(size))
 
     def read(self, size: int | None = None) -> bytes:
         """Read up to *size* bytes of content, or all that is left if it is `None`; see `co_read`."""
@@ -325,7 +329,7 @@ class HTTPConnection(Lifecycle):
 
         Returns ``b""`` at the end. Nothing but `reset` makes the connection usable after this.
         """
-        return self._receiver.co_read_raw(size)
+        return self._receiver.co_read_raw(index(size))
 
     def read_raw(self, size: int) -> bytes:
         """Read up to *size* bytes as they came, after an unusable response; see `co_read_raw`."""

@@ -196,8 +196,16 @@ class Receiver(HeadReceiver):
         # What is in a buffer, ours or that of TLS, does not make a socket ready.
         return not decoder.complete and self._transport.poll_in.poll(0)
 
+    def _check_current(self, decoder: Decoder) -> None:
+        """Raise if what a coroutine was reading has been read to its end while it waited."""
+        if decoder is not self._decoder:
+            raise StateError(
+                "another thread, task or coroutine has read the content that this one waited for"
+            )
+
     def _try_content(self, decoder: Decoder, size: int) -> bytes | None:
         """Return up to *size* bytes of content, ``b""`` at its end, `None` if it would block."""
+        self._check_current(decoder)
         buffer = self._buffer
         while True:
             data = self._decode(decoder, size)
@@ -224,6 +232,7 @@ class Receiver(HeadReceiver):
 
     def _try_content_into(self, decoder: Decoder, view: memoryview) -> int | None:
         """Like `_try_content`, into the caller's memory."""
+        self._check_current(decoder)
         buffer = self._buffer
         while True:
             # With nothing in the buffer, data goes past it without a look into it.

@@ -259,6 +259,8 @@ def encode_request_head(
         length: int | None = 0
     elif isinstance(body, BodyFollowing):
         length = body.length
+        if length is not None and length < 0:
+            raise LocalProtocolError(f"the length of a body cannot be negative, got {length}")
     else:
         length = len(body)
         if add_content_md5 and "content-md5" not in names:

@@ -12,13 +12,13 @@ from ._buffer import ReceiveBuffer
 from ._connect import co_connect_tcp, co_connect_unix, co_tls_handshake
 from ._content import Receiver
 from ._coroutine import coroutine
-from ._encoders import basic_credentials, encode_authority, encode_request_head
-from ._exceptions import CloseReason, LocalProtocolError, StateError
+from ._encoders import basic_credentials, encode_authority, encode_request_head, require_str
+from ._exceptions import CloseReason, ConnectionClosed, LocalProtocolError, StateError
 from ._parser import Limits
 from ._proxy import co_open_tunnel
 from ._sendfile import FileSender
 from ._state import State
-from ._tracing import tracer_from_environment
+from ._tracing import GuardedTracer, tracer_from_environment
 from ._transport import NoTransport, TLSTransport, Transport
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ HTTPS_PORT: Final = 443
 
 def _check_port(what: str, port: object) -> None:
     """Raise unless *port*, which is *what*, can be one."""
-    if not isinstance(port, int):
+    if not isinstance(port, int) or isinstance(port, bool):
         raise TypeError(f"expected {what} as int, got {port!r}")
     if not 0 < port < 65536:
         raise LocalProtocolError(f"expected {what} from 1 to 65535, got {port}")
@@ -60,6 +60,7 @@ class Lifecycle:
         tracer: Tracer | None = None,
         content_md5: bool = True,
     ) -> None:
+        require_str("host names", hostname)
         default_port = HTTP_PORT if ssl_context is None else HTTPS_PORT
         if port is None:
             port = default_port
@@ -87,7 +88,8 @@ class Lifecycle:
         self.timeout = timeout
         #: Whether Content-MD5 is added to requests whose body is passed along.
         self.content_md5 = content_md5
-        self._tracer: Final = tracer if tracer is not None else tracer_from_environment()
+        tracer = tracer if tracer is not None else tracer_from_environment()
+        self._tracer: Final = GuardedTracer(tracer) if tracer is not None else None
         self._host: Final = encode_authority(hostname, port, default_port)
         self._proxy_credentials: Final = basic_credentials(*proxy_auth) if proxy_auth else None
         # To a server behind a tunnel they are of no concern.
@@ -141,7 +143,14 @@ class Lifecycle:
         self._connecting = True
         try:
             limits = Limits.current()
+            state = self._state
             transport = yield from self._co_open_transport(limits)
+            if self._state is not state or state.close_reason is not None:
+                transport.close()
+                raise ConnectionClosed(
+                    "the connection was closed while it was being opened",
+                    reason=CloseReason.CLOSED_LOCALLY,
+                )
             self._use(transport, limits, ReceiveBuffer(limits.buffer_size))
         finally:
             self._connecting = False

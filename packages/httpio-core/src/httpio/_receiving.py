@@ -68,6 +68,7 @@ class HeadReceiver:
         "_head",
         "_limits",
         "_lock",
+        "_reader_waits",
         "_tracer",
         "_transport",
         "any_head_taken",
@@ -89,6 +90,8 @@ class HeadReceiver:
         self._tracer = tracer
         self._buffer: Final = buffer
         self._lock = allocate_lock()
+        #: The receiving thread or task waits for a head. Nobody else is to take what wakes it up.
+        self._reader_waits = False
         #: A head that was parsed and not handed over, and what follows it.
         self._head: ResponseHead | None = None
         self._framing: Framing | None = None
@@ -104,8 +107,7 @@ class HeadReceiver:
 
     def answer_is_complete(self, exchange: Exchange) -> bool:
         """Tell if all of the response to *exchange* has arrived."""
-        outstanding = self.state.outstanding
-        if not outstanding or outstanding[0] is not exchange:
+        if self.state.oldest() is not exchange:
             return True
         match self._framing:
             case ContentLength(length=length):
@@ -122,7 +124,8 @@ class HeadReceiver:
             return False
         uploading = self.state.uploading
         return (
-            outstanding[0] is not uploading
+            uploading is None
+            or self.state.oldest() is not uploading
             or uploading.awaits_continue
             or self._head is not None
             or self.state.in_body
@@ -164,7 +167,7 @@ class HeadReceiver:
                 raise self.state.closed_error("the server closed it while it was idle")
         data = buffer.peek(80)
         # What a server says of its own accord before it closes an idle connection.
-        if data.startswith((b"HTTP/1.1 408", b"HTTP/1.0 408")):
+        if data[:12] in (b"HTTP/1.1 408"[: len(data)], b"HTTP/1.0 408"[: len(data)]):
             self._close_because(CloseReason.SERVER_CLOSED)
             raise self.state.closed_error("the server ended the idle connection with status 408")
         self._close_because(CloseReason.UNSOLICITED_DATA)
@@ -186,16 +189,19 @@ class HeadReceiver:
             self._head is None
             and buffer.start == buffer.end
             and transport.drained
-            and (state.uploading is None or not self._is_early_read())
+            and state.uploading is None
         ):
             # Straight after a request, an attempt to receive would be in vain nearly always. Whoever
             # drops this coroutine and begins again gets one.
             transport.drained = False
             yield transport.recv_wait
-        while not self.try_head():
-            if state.uploading is not None and self._is_early_read() and not len(buffer):
-                raise self._too_early()
-            yield transport.recv_wait
+        try:
+            while not self.try_head(waits=True):
+                if state.uploading is not None and self._is_early_read() and not len(buffer):
+                    raise self._too_early()
+                yield transport.recv_wait
+        finally:
+            self._reader_waits = False
         return self._take_head()
 
     def _check_head_expected(self) -> None:
@@ -224,7 +230,7 @@ class HeadReceiver:
             and uploading.content_follows
             and not uploading.awaits_continue
             and self.state.sending is Sending.SENDING_BODY
-            and self.state.outstanding[0] is uploading
+            and self.state.oldest() is uploading
         )
 
     def _too_early(self) -> StateError:
@@ -235,16 +241,21 @@ class HeadReceiver:
             "and the server has not answered early"
         )
 
-    def try_head(self) -> bool:
+    def try_head(self, *, waits: bool = False, broken: bool = False) -> bool:
         """Receive and parse without blocking; return whether a head is there, or was taken already.
 
+        *waits* is for the receiving half: it will wait if there is none. From then on, nobody else
+        receives, or the one who waits would not be woken, unless the connection is *broken*.
         Raises `ConnectionClosed` if the server closed instead, and `RemoteProtocolError` for what
         is no response; then the connection is closed.
         """
         buffer = self._buffer
         outstanding = self.state.outstanding
         with self._lock:
-            if self._head is None and (not outstanding or outstanding[0].final_status):
+            if self._reader_waits and not waits and not broken:
+                return self._head is not None
+            oldest = self.state.oldest()
+            if self._head is None and (oldest is None or oldest.final_status):
                 # Sender and receiver both look. What follows the head is not for this.
                 return True
             while self._head is None:
@@ -257,6 +268,7 @@ class HeadReceiver:
                         raise
                 size = self._try_fill()
                 if size is None:
+                    self._reader_waits = waits
                     return False
                 if size == 0:
                     exchange = outstanding[0]

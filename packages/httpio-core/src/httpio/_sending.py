@@ -307,10 +307,8 @@ class Sender:
 
     def _may_look(self, exchange: Exchange) -> bool:
         """Tell if what the server sends next is an answer that may end the upload."""
-        outstanding = self.state.outstanding
         return (
-            bool(outstanding)
-            and outstanding[0] is exchange
+            self.state.oldest() is exchange
             and exchange.remaining != 0
             and not exchange.final_status
             and not exchange.awaits_continue
@@ -346,10 +344,9 @@ class Sender:
     def _failed(self, exchange: Exchange, exc: ConnectionClosed) -> NoReturn:
         """The connection broke while we were sending. The server may have said why before."""
         state = self.state
-        outstanding = state.outstanding
-        if outstanding and outstanding[0] is exchange and not exchange.final_status:
+        if state.oldest() is exchange and not exchange.final_status:
             try:
-                self._receiver.try_head()
+                self._receiver.try_head(broken=True)
             except ConnectionClosed:
                 pass
         if exchange.final_status:

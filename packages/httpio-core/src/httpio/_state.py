@@ -165,6 +165,13 @@ class State:
             not self.outstanding or self.close_reason is CloseReason.CLOSED_LOCALLY
         )
 
+    def oldest(self) -> Exchange | None:
+        """Return the request whose response comes next. Another thread may take it at any time."""
+        try:
+            return self.outstanding[0]
+        except IndexError:
+            return None
+
     # Verbs of the sending half
 
     def request_started(self, exchange: Exchange) -> None:
@@ -202,7 +209,7 @@ class State:
         """The content may be sent: the server said so, or the caller will not wait."""
         if self.uploading is not None:
             self.uploading.awaits_continue = False
-        self._sending_becomes(Sending.SENDING_BODY)
+            self._sending_becomes(Sending.SENDING_BODY)
 
     def request_sent(self, exchange: Exchange) -> None:
         """The request is sent completely, with its content."""
@@ -269,6 +276,11 @@ class State:
         if exchange is self._last_exchange:
             # RFC 9112 §9.6: nothing after the last response is believed.
             self.receiving_closed = True
+        if exchange is self.uploading and self.close_reason is None:
+            # What is left of the request can change nothing any more. It is sent as long as the
+            # server takes it, for the sake of the connection, unless the server refused it.
+            if exchange.final_status >= 300 or self.wake_sender is not None:
+                self.answered_early(exchange)
 
     # Closing
 
@@ -304,10 +316,12 @@ class State:
 
     def early_response(self, exchange: Exchange) -> EarlyResponse:
         """Return the exception that ends the upload of a request that was answered."""
+        way_out = "reset() makes the connection usable"
+        if exchange in self.outstanding:
+            way_out = f"read_response() returns the answer, {way_out} afterwards"
         return EarlyResponse(
             f"the server answered {exchange.method} {exchange.path} with status "
-            f"{exchange.final_status} before the request was sent completely; read_response() "
-            "returns the answer, reset() makes the connection usable afterwards",
+            f"{exchange.final_status} before the request was sent completely; {way_out}",
             reason=CloseReason.EARLY_RESPONSE,
             unanswered=self.unanswered(),
         )

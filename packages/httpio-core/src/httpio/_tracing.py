@@ -25,8 +25,8 @@ class Tracer(_Protocol):
     """What a connection reports to. Any object with these methods will do.
 
     The methods are called by whatever thread uses the connection, between its system calls; with
-    one thread that sends and one that receives, by both at once. An exception that they raise goes
-    to the caller of the connection.
+    one thread that sends and one that receives, by both at once. An exception that they raise is
+    printed and ends the trace; it does not reach the connection, where it would lose bytes.
     """
 
     def sent(self, data: bytes | bytearray | memoryview) -> None:
@@ -56,6 +56,46 @@ class Tracer(_Protocol):
         - ``response``: the head of a response is complete
         - ``closed``: the connection was closed
         """
+
+
+class GuardedTracer(Tracer):
+    """Passes on to *tracer* what it is told, until that fails.
+
+    What was received or sent is counted after it was traced, so no exception must come between.
+    """
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer: Tracer | None = tracer
+
+    def sent(self, data: bytes | bytearray | memoryview) -> None:
+        if self._tracer is not None:
+            try:
+                self._tracer.sent(data)
+            except Exception:  # noqa: BLE001  # whatever a tracer may raise
+                self._give_up()
+
+    def received(self, data: memoryview) -> None:
+        if self._tracer is not None:
+            try:
+                self._tracer.received(data)
+            except Exception:  # noqa: BLE001  # likewise
+                self._give_up()
+
+    def event(self, name: str, detail: str) -> None:
+        if self._tracer is not None:
+            try:
+                self._tracer.event(name, detail)
+            except Exception:  # noqa: BLE001  # likewise
+                self._give_up()
+
+    def _give_up(self) -> None:
+        import sys
+        import traceback
+
+        self._tracer = None
+        if sys.stderr is not None:
+            print("httpio: the trace ends here, because the tracer failed:", file=sys.stderr)  # noqa: T201  # as logging does
+            traceback.print_exc()
 
 
 class FileTracer(Tracer):
