@@ -23,7 +23,7 @@ from httpio import HTTPConnection, PollNeeded
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from httpio import PollGenerator
+    from httpio import PollGenerator, Tracer
 
     from .certs import Certificates
 
@@ -210,6 +210,7 @@ class Server:
         ssl_context: ssl.SSLContext | None = None,
         timeout: float | None = PATIENCE,
         content_md5: bool = True,
+        tracer: Tracer | None = None,
     ) -> HTTPConnection:
         """Return a connection object for this server, which is closed after the test."""
         conn = HTTPConnection(
@@ -219,6 +220,7 @@ class Server:
             unix_socket=self.path,
             timeout=timeout,
             content_md5=content_md5,
+            tracer=tracer,
         )
         self._cleanup.callback(conn.close)
         return conn
