@@ -29,12 +29,12 @@ PAGES = [
     if "_build" not in page.parts
     and page not in SIDE_BY_SIDE
     and any(block.language == "python" for block in blocks(page))
-]
+] + [DOCS.parent / "README.md"]
 
 
 def by_path(pages: Iterable[Path]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
-        "page", [pytest.param(page, id=str(page.relative_to(DOCS))) for page in pages]
+        "page", [pytest.param(page, id=str(page.relative_to(DOCS.parent))) for page in pages]
     )
 
 
