@@ -276,11 +276,14 @@ class State:
         if exchange is self._last_exchange:
             # RFC 9112 §9.6: nothing after the last response is believed.
             self.receiving_closed = True
-        if exchange is self.uploading and self.close_reason is None:
-            # What is left of the request can change nothing any more. It is sent as long as the
-            # server takes it, for the sake of the connection, unless the server refused it.
-            if exchange.final_status >= 300 or self.wake_sender is not None:
-                self.answered_early(exchange)
+        # What is left of the request can change nothing any more. It is sent as long as the server
+        # takes it, for the sake of the connection, unless the server refused it.
+        if (
+            exchange is self.uploading
+            and self.close_reason is None
+            and (exchange.final_status >= 300 or self.wake_sender is not None)
+        ):
+            self.answered_early(exchange)
 
     # Closing
 
