@@ -19,18 +19,15 @@ from httpio._encoders import (
     as_bytes_view,
     basic_credentials,
     content_md5,
-    encode_authority,
     encode_chunk_start,
-    encode_hostname,
     encode_last_chunk,
     encode_plain_request_head,
     encode_request_head,
-    request_target,
-    require_str,
 )
 from httpio._exceptions import LocalProtocolError
 from httpio._headers import CaseInsensitiveDict
 from httpio._messages import BodyFollowing
+from httpio._target import encode_authority, encode_hostname, request_target, require_str
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

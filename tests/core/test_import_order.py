@@ -30,6 +30,7 @@ WITHOUT_SOCKETS = [
     "_framing",
     "_parser",
     "_decoders",
+    "_target",
     "_encoders",
     "_state",
 ]

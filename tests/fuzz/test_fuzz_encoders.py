@@ -12,16 +12,14 @@ from hypothesis import strategies as st
 from httpio._encoders import (
     CHUNK_END,
     RequestHead,
-    encode_authority,
     encode_chunk_start,
-    encode_hostname,
     encode_last_chunk,
     encode_plain_request_head,
     encode_request_head,
-    request_target,
 )
 from httpio._exceptions import LocalProtocolError
 from httpio._messages import BodyFollowing
+from httpio._target import encode_authority, encode_hostname, request_target
 from tests.fuzz.strategies import tokens, visible_values
 
 if TYPE_CHECKING:

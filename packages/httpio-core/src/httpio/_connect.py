@@ -144,6 +144,10 @@ def co_tls_handshake(
     owned = sock
     try:
         ssl_context.set_alpn_protocols(["http/1.1"])
+        ignore_eof = getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+        if ssl_context.options & ignore_eof:
+            # Some builds of Python set it by default, and would hide that data was cut off.
+            ssl_context.options &= ~ignore_eof
         try:
             # Python 3.11 and 3.12 leak the descriptor when wrap_socket() finds these two out.
             name = _certificate_name(server_hostname)

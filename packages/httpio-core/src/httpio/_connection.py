@@ -16,13 +16,12 @@ from ._encoders import (
     as_bytes_view,
     encode_plain_request_head,
     encode_request_head,
-    request_target,
-    require_str,
 )
 from ._exceptions import StateError
 from ._lifecycle import Lifecycle
 from ._messages import BodyFollowing
 from ._state import Exchange, Sending
+from ._target import exact_str, request_target, require_str
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,6 +81,9 @@ class HTTPConnection(Lifecycle):
         the connection is gone or cannot be used any more, `InvalidResponse` if the server sent
         something without being asked, and `EarlyResponse` if it answered without reading the body.
         """
+        if type(method) is not str or type(path) is not str:
+            require_str("method and path", method, path)
+            method, path = exact_str(method), exact_str(path)
         head, content = self._encode(method, path, headers, body, expect100)
         state = self._state
         if state.sending is not Sending.IDLE:
@@ -154,8 +156,6 @@ class HTTPConnection(Lifecycle):
         expect100: bool,
     ) -> tuple[RequestHead, memoryview | None]:
         """Return the head of a request, and the content to send along with it."""
-        if type(method) is not str or type(path) is not str:
-            require_str("method and path", method, path)
         host = self._host
         target = request_target(method, path)
         tunnel = method == "CONNECT"

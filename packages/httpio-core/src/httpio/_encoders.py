@@ -13,13 +13,13 @@ from ._grammar import (
     FIELD_VALUE,
     HOST,
     ORIGIN_FORM,
-    REG_NAME,
     REQUEST_HEAD,
     REQUEST_LINE,
     REQUEST_TRAILERS,
     TOKEN,
 )
 from ._messages import BodyFollowing
+from ._target import exact_str, require_str
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,64 +53,6 @@ class RequestHead:
         self.expects_continue: Final = expects_continue
 
 
-def require_str(what: str, *values: object) -> None:
-    """Raise `TypeError` unless all *values*, which are *what*, are strings."""
-    for value in values:
-        if not isinstance(value, str):
-            raise TypeError(f"{what} must be str, got {value!r}")
-
-
-def _exact(value: str) -> str:
-    """Return *value* as a `str` of no subclass.
-
-    What a subclass makes of itself in an f-string, or says to `lower` and ``==``, need not be what
-    it holds: an `enum.Enum` that is a `str` too is written with the name of its class.
-    """
-    return value if type(value) is str else str.__str__(value)
-
-
-def encode_hostname(hostname: str) -> str:
-    """Return *hostname* in the form that it has in Host (RFC 9110 §7.2), without port.
-
-    IPv6 literals get brackets and lose their zone, names outside ASCII are converted by IDNA.
-    Raises `LocalProtocolError` for what cannot be a host name.
-    """
-    require_str("host names", hostname)
-    name = _exact(hostname)
-    bracketed = name.startswith("[") and name.endswith("]")
-    if bracketed or ":" in name:
-        from ipaddress import AddressValueError, IPv6Address
-
-        address, percent, zone = (name[1:-1] if bracketed else name).partition("%")
-        try:
-            IPv6Address(address)
-            good = not percent or REG_NAME.fullmatch(zone.encode("ascii", "replace"))
-        except AddressValueError:
-            good = None
-        if not good:
-            raise LocalProtocolError(
-                f"{hostname!r} is no host name and no IPv6 address; a port is a separate argument"
-            )
-        return f"[{address}]"
-    if not name.isascii():
-        try:
-            name = name.encode("idna").decode("ascii")
-        except UnicodeError as exc:
-            raise LocalProtocolError(f"{hostname!r} is no valid host name: {exc}") from None
-    # Also what IDNA has made of it: some characters become delimiters there.
-    if not REG_NAME.fullmatch(name.encode("ascii")):
-        raise LocalProtocolError(
-            f"expected a host name of letters, digits, '-', '.', '_' and '~', got {hostname!r}"
-        )
-    return name
-
-
-def encode_authority(hostname: str, port: int, default_port: int | None) -> str:
-    """Return ``host`` or ``host:port`` for Host, CONNECT and absolute-form."""
-    host = encode_hostname(hostname)
-    return host if port == default_port else f"{host}:{port}"
-
-
 def _pairs(headers: RequestHeaders, what: str) -> Iterator[tuple[str, str]]:
     """Yield name and value of each field; raise where what was passed as *what* has no such."""
     items = getattr(headers, "items", None)
@@ -124,39 +66,11 @@ def _pairs(headers: RequestHeaders, what: str) -> Iterator[tuple[str, str]]:
                 )
         if type(name) is not str or type(value) is not str:
             require_str(f"names and values of {what}", name, value)
-            name, value = _exact(name), _exact(value)
+            name, value = exact_str(name), exact_str(value)
         # RFC 9112 §5.1: the first colon ends the name, so one within it would begin the value.
         if ":" in name:
             raise _invalid_name(name)
         yield name, value
-
-
-def request_target(method: str, path: str) -> str:
-    """Return *path* in the form that belongs in a request line to an origin server.
-
-    RFC 9112 §3.2: origin-form; ``*`` only for OPTIONS; ``host:port`` for CONNECT, and only there.
-    """
-    path = _exact(path)
-    if method == "CONNECT":
-        if _is_authority(path):
-            return path
-        raise LocalProtocolError(f"CONNECT takes 'host:port' as its target, got {path[:80]!r}")
-    if path.startswith("/"):
-        return path
-    # RFC 9112 §3.2.1: an empty path is sent as "/".
-    if not path or path.startswith("?"):
-        return f"/{path}"
-    if method == "OPTIONS" and path == "*":
-        return path
-    raise LocalProtocolError(f"the path of a request must start with '/', got {path[:80]!r}")
-
-
-def _is_authority(target: str) -> bool:
-    return (
-        target.isascii()
-        and HOST.fullmatch(target.encode("ascii")) is not None
-        and ":" in target.rpartition("]")[2]
-    )
 
 
 class _GivenFields:
@@ -247,7 +161,7 @@ def encode_request_head(
         for name, value in _pairs(headers, "headers"):
             given.add(name, value)
     names = given.names
-    method = _exact(method)
+    method = exact_str(method)
     lines = [f"{method} {target} HTTP/1.1", f"Host: {given.host or host}", *given.lines]
     if proxy_credentials is not None and "proxy-authorization" not in names:
         lines.append(f"Proxy-Authorization: {proxy_credentials}")
@@ -309,7 +223,7 @@ def encode_plain_request_head(method: str, target: str, fields: bytes) -> Reques
     *fields* is what follows the request line in a head that `encode_request_head` has made for such
     a request. The same checks, on what can differ from it.
     """
-    line = f"{_exact(method)} {target} HTTP/1.1"
+    line = f"{exact_str(method)} {target} HTTP/1.1"
     try:
         data = line.encode("ascii")
     except UnicodeEncodeError:

@@ -12,12 +12,13 @@ from ._buffer import ReceiveBuffer
 from ._connect import co_connect_tcp, co_connect_unix, co_tls_handshake
 from ._content import Receiver
 from ._coroutine import coroutine
-from ._encoders import basic_credentials, encode_authority, encode_request_head, require_str
+from ._encoders import basic_credentials, encode_request_head
 from ._exceptions import CloseReason, ConnectionClosed, LocalProtocolError, StateError
 from ._parser import Limits
 from ._proxy import co_open_tunnel
 from ._sendfile import FileSender
 from ._state import State
+from ._target import encode_authority, require_str
 from ._tracing import GuardedTracer, tracer_from_environment
 from ._transport import NoTransport, TLSTransport, Transport
 
