@@ -149,15 +149,16 @@ class ServerEnd:
         if self.tls is not None:
             with suppress(OSError):
                 self.tls.unwrap()
-        # That of SSLSocket would forget about TLS.
-        socket.socket.shutdown(self.sock, socket.SHUT_WR)
+        # The client may have been quicker. The method of SSLSocket would forget about TLS.
+        with suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)
 
     def close(self) -> None:
         """Close the socket and say nothing. What the client has sent and nobody read makes it a reset."""
         self.sock.close()
 
     def reset(self) -> None:
-        """Send RST, whatever was or was not read. TCP only."""
+        """Send RST, whatever was or was not read. A unix socket is just closed."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
