@@ -222,7 +222,7 @@ WAITS: dict[str, tuple[bytes, Callable[[HTTPConnection], None]]] = {
 
 
 @pytest.mark.parametrize(("wire", "wait_for_more"), WAITS.values(), ids=WAITS)
-@pytest.mark.parametrize("how", ["close", "disconnect", "reset"])
+@pytest.mark.parametrize("how", ["close", "disconnect"])
 def test_close_wakes_the_reader(
     scripted_server: ServerFactory,
     tls: Certificates | None,
