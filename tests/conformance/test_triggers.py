@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from httpio import CloseReason, InvalidResponse, UnsupportedResponse
+from httpio import (
+    CloseReason,
+    HTTPConnection,
+    InvalidResponse,
+    LocalProtocolError,
+    UnsupportedResponse,
+)
 from tests.support.scripted import close, drain, expect_head
 
-from .client import STARTS_ANEW, Client, deliver
+from .client import PROOF, STARTS_ANEW, Client, deliver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -208,6 +214,50 @@ def test_answered(
         assert tuple(r.status for r in response.informational) == answer.informational
         assert not client.conn.response_pending()
     client.close()
+
+
+SMUGGLED = {
+    "path": ("GET", "/ HTTP/1.1\r\nX: y", {}),
+    "path-with-blank": ("GET", "/a b", {}),
+    "path-with-nul": ("GET", "/\0", {}),
+    "path-with-lf": ("GET", "/\n", {}),
+    "value": ("GET", "/", {"A": "b\r\nInjected: 1"}),
+    "value-with-cr": ("GET", "/", {"A": "b\rc"}),
+    "value-with-lf": ("GET", "/", {"A": "b\nc"}),
+    "value-with-nul": ("GET", "/", {"A": "b\0c"}),
+    "name": ("GET", "/", {"A: b\r\nInjected": "1"}),
+    "method": ("GET / HTTP/1.1\r\nI: 1\r\nX", "/", {}),
+    "method-with-blank": ("GE T", "/", {}),
+    "two-framings": ("PUT", "/", {"Transfer-Encoding": "chunked"}),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "headers"), SMUGGLED.values(), ids=SMUGGLED)
+def test_request_that_smuggles(
+    scripted_server: ServerFactory,
+    make_client: ClientFactory,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+) -> None:
+    server = scripted_server(*PROOF, *PROOF, drain(), unix=True)
+    client = make_client(server)
+    for _ in range(2):
+        with pytest.raises(LocalProtocolError):
+            client.driver.send_request(method, path, headers)
+        assert not client.conn.response_pending()
+        client.prove_usable()
+    client.close()
+    server.finish()
+    # Nothing but what proves it.
+    assert server.received[0].count(b"\r\n\r\n") == 2
+
+
+@pytest.mark.parametrize("octets", ["\r\n", " ", "\r", "\n", "\0", "/", "@", "?", "#"])
+def test_host_name_that_smuggles(octets: str) -> None:
+    for hostname in (f"a{octets}b", f"a{octets}", f"{octets}b"):
+        with pytest.raises(LocalProtocolError):
+            HTTPConnection(hostname)
 
 
 def anew(client: Client) -> None:
