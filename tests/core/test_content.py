@@ -584,6 +584,47 @@ def test_dropped_at_any_yield(
         assert content == expected
 
 
+@framings
+@pytest.mark.parametrize(
+    "begin",
+    [
+        HTTPConnection.co_readall,
+        HTTPConnection.co_discard,
+        lambda conn: conn.co_read(1000),
+        lambda conn: conn.co_readinto(bytearray(1000)),
+    ],
+    ids=["readall", "discard", "read", "readinto"],
+)
+@pytest.mark.parametrize("finish", [co_readall, co_read_in(1)], ids=["readall", "read"])
+def test_coroutine_that_is_late(
+    plain: Dialogue,
+    framing: Callable[[bytes], list[bytes | None]],
+    begin: Callable[[HTTPConnection], PollGenerator[object]],
+    finish: CoReading,
+) -> None:
+    """It waited for content that has been read by another one since; what comes next is not its own."""
+    conn = plain.conn
+    plain.ask("/a", "/b")
+    wire = framing(b"hello")
+    first = wire[0]
+    assert first is not None
+    head_size = first.index(b"\r\n\r\n") + 4
+    plain.answer(first[:head_size])
+    late = begin(conn)
+    next(late)
+    plain.end.send(first[head_size:] + (b"" if None in wire else sized(b"next")))
+    if None in wire:
+        plain.end.half_close()
+    assert plain.run(finish(conn)) == b"hello"
+    if None not in wire:
+        assert conn.read_response().path == "/b"
+    with pytest.raises(StateError, match="has read the content"):
+        next(late)
+    if None not in wire:
+        assert conn.readall() == b"next"
+        plain.prove_usable()
+
+
 # Without an end that can be told
 
 

@@ -108,6 +108,7 @@ class Receiver(HeadReceiver):
                 gathered.append(data)
                 if not len(gathered) % _PIECES_PER_TURN and self._can_pause(decoder):
                     yield transport.poll_in
+        self._check_current(decoder)
         content = gathered[0] if len(gathered) == 1 else b"".join(gathered)
         gathered.clear()
         self._content_complete()
@@ -132,6 +133,7 @@ class Receiver(HeadReceiver):
             count += 1
             if not count % _PIECES_PER_TURN and self._can_pause(decoder):
                 yield self._transport.poll_in
+        self._check_current(decoder)
         self._content_complete()
 
     @coroutine
