@@ -44,16 +44,16 @@ class _Wait(PollNeeded):
     """A `PollNeeded` that is waited for again and again, and keeps what it needs for that."""
 
     # No __slots__: a tuple cannot have any.
-    _poll: Callable[[float | None], object] | None = None
+    poll_object: Callable[[float | None], object] | None = None
 
     def poll(self, timeout: float | None = None) -> bool:
-        poll = self._poll
+        poll = self.poll_object
         if poll is None:
             if not hasattr(select, "poll"):
                 return super().poll(timeout)
             poller = select.poll()
             poller.register(*self)
-            poll = self._poll = poller.poll
+            poll = self.poll_object = poller.poll
         try:
             return bool(poll(in_milliseconds(timeout) if timeout else timeout))
         except RuntimeError:
@@ -101,7 +101,13 @@ class Transport:
 
     def is_readable(self) -> bool:
         """Tell if there is something to receive, the peer's close included. Does not block."""
-        return self._look.poll(0)
+        poll = self._look.poll_object
+        if poll is None:
+            return self._look.poll(0)
+        try:
+            return bool(poll(0))
+        except RuntimeError:
+            return self._look.poll(0)
 
     def try_recv_into(self, view: memoryview) -> int | None:
         """Receive into *view*; return the number of bytes, 0 after the peer's close."""
