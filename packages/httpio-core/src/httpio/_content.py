@@ -79,14 +79,13 @@ class Receiver(HeadReceiver):
 
     @coroutine
     def co_readall(self) -> PollGenerator[bytes]:
-        decoder = self._body_decoder()
-        if decoder is None:
-            return b""
         gathered = self._gathered
+        decoder = self._decoder
         if (
             type(decoder) is ContentLengthDecoder
             and decoder.remaining <= self._buffer.end - self._buffer.start
             and not gathered
+            and not self.state.receiving_closed
         ):
             # All of it came with the head, as small objects do.
             content = self._buffer.take(decoder.remaining)
@@ -94,6 +93,9 @@ class Receiver(HeadReceiver):
             assert response is not None
             self._complete(response)
             return content
+        decoder = self._body_decoder()
+        if decoder is None:
+            return b""
         if gathered and self.state.receiving_closed:
             # It failed before; what it had gathered is left for `read`.
             raise self.state.closed_error()

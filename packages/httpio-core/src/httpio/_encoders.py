@@ -223,7 +223,9 @@ def encode_plain_request_head(method: str, target: str, fields: bytes) -> Reques
     *fields* is what follows the request line in a head that `encode_request_head` has made for such
     a request. The same checks, on what can differ from it.
     """
-    line = f"{exact_str(method)} {target} HTTP/1.1"
+    if type(method) is not str:
+        method = exact_str(method)
+    line = f"{method} {target} HTTP/1.1"
     try:
         data = line.encode("ascii")
     except UnicodeEncodeError:

@@ -72,7 +72,8 @@ def request_target(method: str, path: str) -> str:
 
     RFC 9112 §3.2: origin-form; ``*`` only for OPTIONS; ``host:port`` for CONNECT, and only there.
     """
-    path = exact_str(path)
+    if type(path) is not str:
+        path = exact_str(path)
     if method == "CONNECT":
         if _is_authority(path):
             return path
