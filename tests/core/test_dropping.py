@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Begin: TypeAlias = Callable[[HTTPConnection], PollGenerator[object]]
 
-BODY = random.Random(3).randbytes(60_000)
+BODY = random.Random(3).randbytes(45_000)
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -703,25 +703,28 @@ def test_timeout_of_a_send(server: Server, timeout: float) -> None:
     server.prove_usable(conn)
 
 
+@contextmanager
+def full_listener() -> Iterator[tuple[str, int]]:
+    """The address of a listener whose backlog is full: whoever connects to it waits."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        host, port = listener.getsockname()
+        # Linux drops what does not fit into the backlog, and says nothing.
+        for _ in range(3):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex((host, port))
+        yield host, port
+
+
 @pytest.mark.parametrize("timeout", [0, 0.02])
 def test_timeout_covers_connecting(timeout: float) -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        address = listener.getsockname()
-        # Linux drops what does not fit into the backlog, and says nothing.
-        fillers = [socket.socket() for _ in range(3)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(address)
-        try:
-            with HTTPConnection(*address, timeout=timeout) as conn:
-                with pytest.raises(ConnectionTimedOut):
-                    conn.send_request("GET", "/")
-                with pytest.raises(ConnectionTimedOut):
-                    conn.connect()
-                assert not conn.response_pending()
-        finally:
-            for filler in fillers:
-                filler.close()
+    with full_listener() as address, HTTPConnection(*address, timeout=timeout) as conn:
+        with pytest.raises(ConnectionTimedOut):
+            conn.send_request("GET", "/")
+        with pytest.raises(ConnectionTimedOut):
+            conn.connect()
+        assert not conn.response_pending()
 
 
 @pytest.mark.parametrize("timeout", [0, 0.02])
@@ -797,6 +800,18 @@ def test_connecting_dropped_at_each_yield(
         assert dropped < 50
     # Name resolution, and each flight of TLS.
     assert dropped > (2 if tls else 1)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_connecting_dropped_while_tcp_connects(certificates: Certificates, tls: bool) -> None:
+    context = certificates.client_context() if tls else None
+    with full_listener() as address, HTTPConnection(*address, context) as conn:
+        for _ in range(3):
+            connecting = conn.co_connect()
+            assert next(connecting).mask == 4
+            assert not next(connecting).poll(0)
+            connecting.close()
+            assert not conn.response_pending()
 
 
 # Another protocol

@@ -8,10 +8,11 @@ import io
 import os
 import random
 import socket
+import ssl
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pytest
 
@@ -781,6 +782,94 @@ def test_response_in_the_middle_of_a_cofunction(server: Server, size: int) -> No
     assert list(cofunction) == []
     serving.join(PATIENCE)
     finished(server, conn)
+
+
+# TLS, which may want the other direction
+
+
+class WantingSocket(ssl.SSLSocket):
+    """Raises what it is told to, instead of sending and receiving; see `test_transport`."""
+
+    made: ClassVar[list[WantingSocket]] = []
+    wants: list[ssl.SSLError]
+
+    def do_handshake(self, block: bool = False) -> None:
+        super().do_handshake(block)
+        self.wants = []
+        self.made.append(self)
+
+    def _want(self) -> None:
+        if self.wants:
+            raise self.wants.pop(0)
+
+    def send(self, *args: Any) -> int:
+        self._want()
+        return super().send(*args)
+
+    def recv(self, *args: Any) -> bytes:
+        self._want()
+        return super().recv(*args)
+
+    def recv_into(self, *args: Any) -> int | None:  # type: ignore[override]  # None if it would block
+        self._want()
+        return super().recv_into(*args)
+
+
+def wanting(certificates: Certificates, server: Server) -> tuple[HTTPConnection, WantingSocket]:
+    context = certificates.client_context()
+    context.sslsocket_class = WantingSocket
+    conn = server.connection(ssl_context=context)
+    server.connect(conn)
+    return conn, WantingSocket.made.pop()
+
+
+def masks_of(coroutine: PollGenerator[_T]) -> tuple[list[int], _T]:
+    """Return what *coroutine* waits for, without waiting, and its result."""
+    masks = []
+    try:
+        while True:
+            masks.append(next(coroutine).mask)
+    except StopIteration as exc:
+        return masks, exc.value
+
+
+def test_tls_wants_to_read_while_we_send(certificates: Certificates) -> None:
+    with Server(certificates) as server:
+        conn, sock = wanting(certificates, server)
+        server.prove_usable(conn)  # with that, session tickets are out of the way
+        sock.wants = [ssl.SSLWantReadError(), ssl.SSLWantWriteError()]
+        masks, _ = masks_of(conn.co_send_request("PUT", "/", None, BodyFollowing(15)))
+        assert masks == [1, 5]
+        server.end.expect_head()
+        sock.wants = [ssl.SSLWantReadError(), ssl.SSLWantWriteError()]
+        masks, size = masks_of(conn.co_write(b"12345"))
+        assert (masks, size) == ([1, 5], 5)
+        sock.wants = [ssl.SSLWantReadError()]
+        assert conn.write(b"67890", partial=True) == 0
+        assert conn.write(b"67890", partial=True) == 5
+        sock.wants = [ssl.SSLWantWriteError(), ssl.SSLWantReadError()]
+        masks, size = masks_of(conn.co_sendfile(io.BytesIO(b"abcde")))
+        assert (masks, size) == ([5, 1], 5)
+        assert server.end.take() == b"1234567890abcde"
+        finished(server, conn)
+
+
+def test_tls_wants_to_write_while_we_receive(certificates: Certificates) -> None:
+    with Server(certificates) as server:
+        conn, sock = wanting(certificates, server)
+        conn.send_request("GET", "/")
+        server.end.expect_head()
+        server.end.respond(b"x" * 30_000)
+        sock.wants = [ssl.SSLWantWriteError(), ssl.SSLWantReadError()]
+        masks, response = masks_of(conn.co_read_response())
+        # It waits first, since there is hardly ever something so soon.
+        assert masks[-2:] == [4, 1]
+        assert response.status == 200
+        sock.wants = [ssl.SSLWantWriteError()]
+        masks, content = masks_of(conn.co_readall())
+        assert 4 in masks
+        assert content == b"x" * 30_000
+        server.prove_usable(conn)
 
 
 def run_in_steps(coroutine: PollGenerator[_T], end: ServerEnd, steps: int) -> int:

@@ -97,8 +97,9 @@ class Sender:
         """Send what `try_send_request` has left, and the *content* that was too long for it."""
         self.state.request_stalled(exchange)
         begun = len(rest) != len(rest.obj)  # type: ignore[arg-type]  # always bytes
+        full = not begun or (len(rest) > 0 and self._transport.less_is_full)
         parts = (rest,) if content is None or len(content) <= _JOIN_SIZE else (rest, content)
-        yield from self._co_send(exchange, parts, begun=begun, is_request=True)
+        yield from self._co_send(exchange, parts, begun=begun, full=full, is_request=True)
         if exchange.remaining == 0 or not exchange.content_follows:
             self.state.request_sent(exchange)
 
@@ -109,26 +110,29 @@ class Sender:
         parts: tuple[bytes | memoryview, ...],
         *,
         begun: bool = False,
+        full: bool = False,
         is_request: bool = False,
     ) -> PollGenerator[None]:
         """Send all *parts*, and stop for an early answer.
 
         *begun* says that something that belongs to them has been sent before. Dropped after that,
         the connection is unusable; dropped before, nothing has happened: with *is_request*, the
-        request is taken back, otherwise the caller may write the same again.
+        request is taken back, otherwise the caller may write the same again. *full* says that there
+        was no room for them just now.
         """
         transport = self._transport
         for part in parts:
             data = memoryview(part)
             while data:
+                if full:
+                    yield from self._co_wait(exchange, begun, is_request)
                 self._check_for_answer(exchange)
                 try:
                     size = transport.try_send(data)
                 except ConnectionClosed as exc:
                     self._failed(exchange, exc)
-                if size is None:
-                    yield from self._co_wait(exchange, begun, is_request)
-                else:
+                full = size is None or (size < len(data) and transport.less_is_full)
+                if size:
                     begun = True
                     data = data[size:]
 
@@ -216,21 +220,22 @@ class Sender:
             self._content_written(exchange, size)
         if partial or size == len(data):
             return size
-        yield from self._co_write(exchange, data[size:], begun=bool(size))
+        full = not size or self._transport.less_is_full
+        yield from self._co_write(exchange, data[size:], begun=bool(size), full=full)
         return len(data)
 
     @coroutine
     def _co_write(
-        self, exchange: Exchange, data: memoryview, *, begun: bool = False
+        self, exchange: Exchange, data: memoryview, *, begun: bool = False, full: bool = False
     ) -> PollGenerator[None]:
-        """Send all of *data*, which is not too much."""
+        """Send all of *data*, which is not too much. For the rest, see `_co_send`."""
         if exchange.remaining is None:
             yield from self._co_send(exchange, self._chunk_parts(data), begun=begun)
             # Only now: a send that was given up before it began can be repeated.
             self._chunk_rest = max(self._chunk_rest - len(data), 0)
             self._framing_rest = b""
         else:
-            yield from self._co_send(exchange, (data,), begun=begun)
+            yield from self._co_send(exchange, (data,), begun=begun, full=full)
             self._content_written(exchange, len(data))
 
     def _content_written(self, exchange: Exchange, size: int) -> None:

@@ -64,6 +64,9 @@ class _Wait(PollNeeded):
 class Transport:
     """A connected, non-blocking socket without TLS."""
 
+    #: A send that takes less than it is given has filled the socket: another would be in vain.
+    less_is_full = True
+
     __slots__ = (
         "_look",
         "_recv",
@@ -229,6 +232,9 @@ class TLSTransport(Transport):
     OpenSSL objects must not be used by two threads at once, so a lock is held around each call. No
     call blocks, so nobody waits for it long.
     """
+
+    # It takes a record, and there may be room for more.
+    less_is_full = False
 
     __slots__ = ("_eof_error", "_lock", "_retry", "_ssl_error", "_tls", "_want_read", "_want_write")
 
