@@ -26,11 +26,16 @@ from httpio._exceptions import (
     InvalidResponse,
     LocalProtocolError,
     ProxyError,
+    RangeError,
+    RangeNotSatisfiable,
     RemoteProtocolError,
+    ResourceChanged,
     StateError,
+    UnansweredRequest,
     UnsupportedResponse,
     is_temp_network_error,
 )
+from httpio._request import Request
 
 PARENTS: dict[type[HTTPIOError], tuple[type[Exception], ...]] = {
     LocalProtocolError: (HTTPIOError,),
@@ -43,6 +48,9 @@ PARENTS: dict[type[HTTPIOError], tuple[type[Exception], ...]] = {
     EarlyResponse: (ConnectionClosed,),
     ProxyError: (HTTPIOError, ConnectionError),
     ConnectionTimedOut: (HTTPIOError, TimeoutError),
+    RangeError: (HTTPIOError,),
+    RangeNotSatisfiable: (RangeError,),
+    ResourceChanged: (RangeError,),
     HostnameNotResolvable: (HTTPIOError,),
     DNSUnavailable: (HTTPIOError,),
 }
@@ -55,11 +63,23 @@ EXAMPLES = [
     RemoteProtocolError("words"),
     InvalidResponse("words"),
     UnsupportedResponse("words"),
-    ConnectionClosed("words", reason=CloseReason.SERVER_CLOSED, unanswered=(("GET", "/"),)),
+    ConnectionClosed(
+        "words", reason=CloseReason.SERVER_CLOSED, unanswered=(UnansweredRequest("GET", "/", True),)
+    ),
+    ConnectionClosed(
+        "other words", unanswered=(UnansweredRequest("POST", "/", False),), answered=3
+    ),
     ConnectionClosed(),
-    EarlyResponse("words", reason=CloseReason.EARLY_RESPONSE, unanswered=(("PUT", "/"),)),
+    EarlyResponse(
+        "words",
+        reason=CloseReason.EARLY_RESPONSE,
+        unanswered=(UnansweredRequest("PUT", "/", True),),
+    ),
     ProxyError("words", status=407, reason_phrase="Log In"),
     ConnectionTimedOut("words"),
+    RangeError("words", status=404),
+    RangeNotSatisfiable("words", status=416, complete_length=5),
+    ResourceChanged("words", status=412),
     HostnameNotResolvable("nowhere.example", "detail"),
     DNSUnavailable("nowhere.example"),
 ]
@@ -122,11 +142,34 @@ def test_exceptions_can_be_copied_and_pickled(exc: HTTPIOError) -> None:
 
 
 def test_a_closed_connection_says_why_and_what_is_unanswered() -> None:
-    exc = ConnectionClosed("gone", reason=CloseReason.CONNECTION_LOST, unanswered=(("GET", "/a"),))
+    request = Request("GET", "/a")
+    unanswered = UnansweredRequest("GET", "/a", True, request)
+    reason = CloseReason.CONNECTION_LOST
+    exc = ConnectionClosed("gone", reason=reason, unanswered=(unanswered,), answered=7)
     assert str(exc) == "gone"
-    assert exc.reason is CloseReason.CONNECTION_LOST
+    assert exc.reason is reason
+    assert exc.answered == 7
     assert exc.unanswered == (("GET", "/a"),)
+    assert (exc.unanswered[0].method, exc.unanswered[0].path) == ("GET", "/a")
+    assert exc.unanswered[0].repeatable
+    assert exc.unanswered[0].request is request
     assert exc.errno is None
+
+
+@pytest.mark.parametrize("request_", [None, Request("PUT", "/a", body=b"b")])
+def test_an_unanswered_request_can_be_copied_and_pickled(request_: Request | None) -> None:
+    unanswered = UnansweredRequest("PUT", "/a", True, request_)
+    copies = (
+        copy.copy(unanswered),
+        copy.deepcopy(unanswered),
+        pickle.loads(pickle.dumps(unanswered)),
+    )
+    for copied in copies:
+        assert type(copied) is UnansweredRequest
+        assert copied == unanswered
+        assert copied.repeatable
+        assert (copied.request is None) is (request_ is None)
+        assert copied.request is None or copied.request.body == b"b"
 
 
 def test_a_closed_connection_need_not_say_anything() -> None:

@@ -58,9 +58,9 @@ def test_body_following_of_no_whole_number_is_a_type_error(length: Any) -> None:
 
 
 def test_a_response_says_what_was_asked_and_answered() -> None:
-    interim = HTTPResponse("GET", "/x", 103, "Early Hints")
+    interim = HTTPResponse("GET", "/x", 103, b"Early Hints\r\n")
     response = HTTPResponse(
-        "GET", "/x", 200, "OK", b"A: b\r\n", 5, version="1.0", informational=(interim,)
+        "GET", "/x", 200, b"OK\r\nA: b\r\n", 5, version="1.0", informational=(interim,)
     )
     assert (response.method, response.path) == ("GET", "/x")
     assert (response.status, response.reason) == (200, "OK")
@@ -71,14 +71,14 @@ def test_a_response_says_what_was_asked_and_answered() -> None:
 
 
 def test_a_response_unpacks_as_in_the_documents() -> None:
-    response = HTTPResponse("GET", "/x", 200, "OK", b"A: b\r\n")
+    response = HTTPResponse("GET", "/x", 200, b"OK\r\nA: b\r\n")
     method, path, status, reason, headers = response
     assert (method, path, status, reason) == ("GET", "/x", 200, "OK")
     assert headers is response.headers
 
 
 def test_headers_are_a_message_that_keeps_every_value() -> None:
-    response = HTTPResponse("GET", "/", 200, "OK", b"A: 1\r\nB: x\r\na: 2\r\n")
+    response = HTTPResponse("GET", "/", 200, b"OK\r\nA: 1\r\nB: x\r\na: 2\r\n")
     assert isinstance(response.headers, Message)
     assert response.headers["a"] == "1"
     assert response.headers.get_all("A") == ["1", "2"]
@@ -87,7 +87,7 @@ def test_headers_are_a_message_that_keeps_every_value() -> None:
 
 
 def test_a_response_without_fields_has_an_empty_message() -> None:
-    response = HTTPResponse("GET", "/", 200, "")
+    response = HTTPResponse("GET", "/", 200)
     assert response.headers.items() == []
     assert response.headers["A"] is None
     assert response.length is None
@@ -96,7 +96,7 @@ def test_a_response_without_fields_has_an_empty_message() -> None:
 
 
 def test_trailers_are_there_once_the_content_was_read() -> None:
-    response = HTTPResponse("GET", "/", 200, "OK", b"A: b\r\n")
+    response = HTTPResponse("GET", "/", 200, b"OK\r\nA: b\r\n")
     assert response.trailers.items() == []
     response.trailers_received(b"C: d\r\nc: e\r\n")
     assert response.trailers.items() == [("C", "d"), ("c", "e")]
@@ -106,6 +106,6 @@ def test_trailers_are_there_once_the_content_was_read() -> None:
 
 
 def test_nothing_else_can_be_set_on_a_response() -> None:
-    response = HTTPResponse("GET", "/", 200, "OK")
+    response = HTTPResponse("GET", "/", 200)
     with pytest.raises(AttributeError):
         response.other = 1  # type: ignore[attr-defined]  # the point

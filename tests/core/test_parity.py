@@ -91,28 +91,37 @@ def test_both_have_docstrings(name: str, front_end: FrontEnd) -> None:
 
 @every_twin
 def test_a_blocking_twin_runs_the_coroutine_even_of_a_subclass(name: str) -> None:
-    parameters = list(signature_of(getattr(HTTPConnection, name)).parameters)[1:]
-    passed = [object() for _ in parameters]
+    parameters = list(signature_of(getattr(HTTPConnection, name)).parameters.values())[1:]
+    passed = {one.name: object() for one in parameters}
+    keyword_only = {
+        one.name: passed[one.name] for one in parameters if one.kind is one.KEYWORD_ONLY
+    }
+    positional = [passed[one.name] for one in parameters if one.kind is not one.KEYWORD_ONLY]
     result = object()
-    seen: list[tuple[object, ...]] = []
+    seen: list[tuple[tuple[object, ...], dict[str, object]]] = []
 
-    def coroutine(self: HTTPConnection, *args: object) -> Generator[None, None, object]:
-        seen.append(args)
+    def coroutine(
+        self: HTTPConnection, *args: object, **kwargs: object
+    ) -> Generator[None, None, object]:
+        seen.append((args, kwargs))
         return result
         yield  # what makes it a generator
 
     subclass = type("Subclass", (HTTPConnection,), {name: coroutine})
     twin = getattr(subclass("localhost"), name.removeprefix("co_"))
-    assert twin(*passed) is result
-    assert twin(**dict(zip(parameters, passed, strict=True))) is result
-    assert seen == [tuple(passed)] * 2
+    assert twin(*positional, **keyword_only) is result
+    assert twin(**passed) is result
+    assert seen == [(tuple(positional), keyword_only)] * 2
 
 
 @every_twin
 def test_a_coroutine_can_be_awaited_and_does_nothing_before(name: str) -> None:
     conn = HTTPConnection("localhost")
     parameters = list(signature_of(getattr(conn, name)).parameters.values())
-    values = {"method": "GET", "path": "/", "buf": bytearray(1), "size": 1, "file": None}
+    values = {
+        "method": "GET", "path": "/", "buf": bytearray(1), "size": 1, "file": None,
+        "ranges": [(0, 1)], "buffers": [bytearray(1)],
+    }
     args = [values[one.name] for one in parameters if one.default is inspect.Parameter.empty]
     made = getattr(conn, name)(*args)
     assert inspect.isgenerator(made)

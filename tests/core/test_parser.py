@@ -467,7 +467,7 @@ def test_framing_fields_are_found(fields: bytes, found: list[tuple[bytes, bytes]
         b"content-length:5\r\n",
         b"A: b\r\nCONTENT-LENGTH:\t5 \t\r\nC: d\r\n",
         b"Connection: keep-alive\r\nContent-Length: 5\r\n",
-        b"A: b\r\nconnection:Keep-Alive \r\nC: d\r\nContent-Length: 5\r\nE: f\r\n",
+        b"A: b\r\nconnection: Keep-Alive\r\nC: d\r\nContent-Length: 5\r\nE: f\r\n",
         b"Content-Length: 5\r\nA: b\r\nConnection: keep-alive\r\nC: d\r\n",
     ],
 )

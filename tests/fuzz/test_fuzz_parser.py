@@ -125,7 +125,7 @@ def test_fields_reach_the_caller_as_sent(fields: list[tuple[bytes, bytes]]) -> N
     section = b"".join(b"%b:%b\r\n" % field for field in fields)
     head = parse_response_head(make_buffer(b"HTTP/1.1 200 OK\r\n" + section + b"\r\n"), LIMITS)
     assert head is not None
-    headers = HTTPResponse("GET", "/", 200, "OK", head.field_section).headers
+    headers = HTTPResponse("GET", "/", 200, head.rest).headers
     assert headers.items() == [
         (name.decode("ascii"), value.strip(b" \t").decode("latin-1")) for name, value in fields
     ]
@@ -145,7 +145,7 @@ def test_any_head_that_is_taken_can_be_shown(data: bytes) -> None:
     except RemoteProtocolError:
         return
     if head is not None:
-        response = HTTPResponse("GET", "/", head.status, head.reason, head.field_section)
+        response = HTTPResponse("GET", "/", head.status, head.rest)
         assert len(response.headers) == sum(
             not line.startswith((b" ", b"\t")) for line in head.field_section.split(b"\r\n")[:-1]
         )
@@ -273,7 +273,7 @@ def ours(data: bytes) -> Seen | None:
         content = read_content(decoder, buffer)
     except RemoteProtocolError:
         return None
-    message = HTTPResponse("GET", "/", 200, "", head.field_section).headers
+    message = HTTPResponse("GET", "/", 200, head.rest).headers
     fields = [(name.lower(), value) for name, value in message.items()]
     return Seen(
         head.status,

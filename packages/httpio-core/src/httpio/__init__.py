@@ -15,14 +15,21 @@ from ._exceptions import (
     InvalidResponse,
     LocalProtocolError,
     ProxyError,
+    RangeError,
+    RangeNotSatisfiable,
     RemoteProtocolError,
+    ResourceChanged,
     StateError,
+    UnansweredRequest,
     UnsupportedResponse,
     is_temp_network_error,
 )
 from ._headers import CaseInsensitiveDict
 from ._messages import BodyFollowing, HTTPResponse
 from ._parser import MAX_HEADER_SIZE, MAX_LINE_SIZE
+from ._pipeline import Pipeline
+from ._replay import Pipelining
+from ._request import Request
 from ._resolver import DNS_TEST_HOSTNAMES
 from ._tracing import FileTracer, Tracer
 from ._version import __version__
@@ -48,13 +55,20 @@ __all__ = [
     "HostnameNotResolvable",
     "InvalidResponse",
     "LocalProtocolError",
+    "Pipeline",
+    "Pipelining",
     "PollCoroutine",
     "PollGenerator",
     "PollNeeded",
     "ProxyError",
+    "RangeError",
+    "RangeNotSatisfiable",
     "RemoteProtocolError",
+    "Request",
+    "ResourceChanged",
     "StateError",
     "Tracer",
+    "UnansweredRequest",
     "UnsupportedResponse",
     "__version__",
     "coroutine",

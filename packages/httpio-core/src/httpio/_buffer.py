@@ -17,15 +17,15 @@ _WORTH_RECEIVING: Final = 16 * 1024
 class ReceiveBuffer:
     """Bytes that were received and are not yet consumed: ``data[start:end]``.
 
-    `data`, `start` and `end` are for parsers to look at; `scanned` is theirs to remember how many of
+    `data`, `view`, `start` and `end` are for parsers to look at; `scanned` is theirs to remember how many of
     the bytes they have searched in vain, so that a slow peer does not make them start again.
     """
 
-    __slots__ = ("_view", "data", "end", "scanned", "start")
+    __slots__ = ("data", "end", "scanned", "start", "view")
 
     def __init__(self, capacity: int) -> None:
         self.data: Final = bytearray(capacity)
-        self._view: Final = memoryview(self.data)
+        self.view: Final = memoryview(self.data)
         self.start = 0
         self.end = 0
         self.scanned = 0
@@ -40,14 +40,14 @@ class ReceiveBuffer:
         """
         if self.start == self.end:
             self.start = self.end = 0
-            return self._view
+            return self.view
         if len(self.data) - self.end < _WORTH_RECEIVING and self.start:
             size = self.end - self.start
-            self._view[:size] = self._view[self.start : self.end]
+            self.view[:size] = self.view[self.start : self.end]
             self.start = 0
             self.end = size
         assert self.end < len(self.data), "limits keep the buffer from being full"
-        return self._view[self.end :]
+        return self.view[self.end :]
 
     def received(self, size: int) -> None:
         """Take note that *size* bytes were written to the start of `writable`."""
@@ -64,16 +64,16 @@ class ReceiveBuffer:
         stop = min(start + size, self.end)
         self.start = stop
         self.scanned = 0
-        return bytes(self._view[start:stop])
+        return bytes(self.view[start:stop])
 
     def take_into(self, view: memoryview) -> int:
         """Move as many bytes as there are and fit into *view*, and return their number."""
         size = min(len(view), self.end - self.start)
-        view[:size] = self._view[self.start : self.start + size]
+        view[:size] = self.view[self.start : self.start + size]
         self.start += size
         self.scanned = 0
         return size
 
     def peek(self, size: int) -> bytes:
         """Return a copy of the first *size* bytes, or all if there are fewer."""
-        return bytes(self._view[self.start : min(self.start + size, self.end)])
+        return bytes(self.view[self.start : min(self.start + size, self.end)])

@@ -11,31 +11,28 @@ from operator import index
 from ._blocking import cofunction, run
 from ._body import BodyReader
 from ._coroutine import coroutine
-from ._encoders import (
-    RequestHead,
-    as_bytes_view,
-    encode_plain_request_head,
-    encode_request_head,
-)
+from ._encoders import as_bytes_view
 from ._exceptions import StateError
-from ._lifecycle import Lifecycle
+from ._many import ManyRequests
 from ._messages import BodyFollowing
 from ._state import Exchange, Sending
-from ._target import exact_str, request_target, require_str
+from ._target import exact_str, require_str
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from typing import Literal, overload
+    from typing import Literal, TypeVar, overload
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
     from ._coroutine import PollCoroutine, PollGenerator
-    from ._messages import HTTPResponse, RequestHeaders
-    from ._sendfile import SupportsRead
+    from ._messages import HTTPResponse
+    from ._request import RequestHeaders, SupportsRead
+
+    _T = TypeVar("_T")
 
 
-class HTTPConnection(Lifecycle):
+class HTTPConnection(ManyRequests):
     """A connection to an HTTP/1.1 server.
 
     *hostname* and *port* (80, with TLS 443) name the server. With *ssl_context*, TLS is spoken; its
@@ -84,7 +81,11 @@ class HTTPConnection(Lifecycle):
         if type(method) is not str or type(path) is not str:
             require_str("method and path", method, path)
             method, path = exact_str(method), exact_str(path)
-        head, content = self._encode(method, path, headers, body, expect100)
+        if self._pipeline is not None:
+            self._leave_to_pipeline()
+        head, content = self._origin.encode(
+            method, path, headers, body, expect100=expect100, add_content_md5=self.content_md5
+        )
         state = self._state
         if state.sending is not Sending.IDLE:
             if state.sending is not Sending.CLOSED:
@@ -146,44 +147,6 @@ class HTTPConnection(Lifecycle):
     def _response_arrived(self) -> bool | None:
         # Asks the halves that are in use now: a cofunction may open a connection on its way.
         return self._receiver.response_arrived()
-
-    def _encode(
-        self,
-        method: str,
-        path: str,
-        headers: RequestHeaders | None,
-        body: ReadableBuffer | BodyFollowing | None,
-        expect100: bool,
-    ) -> tuple[RequestHead, memoryview | None]:
-        """Return the head of a request, and the content to send along with it."""
-        host = self._host
-        target = request_target(method, path)
-        tunnel = method == "CONNECT"
-        credentials = self._plain_credentials
-        if tunnel:
-            host = target
-        if self.proxy is not None and self.ssl_context is None and not tunnel:
-            # RFC 9112 §3.2.2, and §3.2.4 for "*"
-            target = f"http://{host}{'' if target == '*' else target}"
-        if headers is None and body is None and not expect100 and not tunnel:
-            return encode_plain_request_head(method, target, self._plain_fields), None
-        content: memoryview | None = None
-        if body is not None and not isinstance(body, BodyFollowing):
-            if isinstance(body, str):
-                raise TypeError("the body must be bytes: encode the str first")
-            content = as_bytes_view(body)
-        head = encode_request_head(
-            method,
-            target,
-            host,
-            headers,
-            body if isinstance(body, BodyFollowing) else content,
-            expect100=expect100,
-            proxy_credentials=credentials,
-            add_content_md5=self.content_md5,
-            tunnel=tunnel,
-        )
-        return head, content
 
     def co_write(self, buf: ReadableBuffer, partial: bool = False) -> PollCoroutine[int]:
         """Send content of the request that was sent with `BodyFollowing`.
@@ -271,6 +234,8 @@ class HTTPConnection(Lifecycle):
         `InvalidResponse` or `UnsupportedResponse` for what is no response of HTTP/1; and
         `ConnectionClosed` if the connection is gone.
         """
+        if self._pipeline is not None:
+            self._leave_to_pipeline()
         return self._receiver.co_read_response()
 
     def read_response(self) -> HTTPResponse:
@@ -286,8 +251,8 @@ class HTTPConnection(Lifecycle):
         framing is wrong.
         """
         if size is None:
-            return self._receiver.co_readall()
-        return self._receiver.co_read(index(size))
+            return self.co_readall()
+        return self._receiving(self._receiver.co_read(index(size)))
 
     def read(self, size: int | None = None) -> bytes:
         """Read up to *size* bytes of content, or all that is left if it is `None`; see `co_read`."""
@@ -298,7 +263,7 @@ class HTTPConnection(Lifecycle):
 
         After an exception, what had arrived before it can still be had by `read`.
         """
-        return self._receiver.co_readall()
+        return self._receiving(self._receiver.co_readall())
 
     def readall(self) -> bytes:
         """Read what is left of the content; see `co_readall`."""
@@ -310,7 +275,7 @@ class HTTPConnection(Lifecycle):
         Returns the number of bytes, 0 only at the end of the content or where no response is being
         read. Raises what `co_read` raises.
         """
-        return self._receiver.co_readinto(as_bytes_view(buf))
+        return self._receiving(self._receiver.co_readinto(as_bytes_view(buf)))
 
     def readinto(self, buf: WriteableBuffer) -> int:
         """Read content into *buf*, as much as has arrived and fits; see `co_readinto`."""
@@ -318,11 +283,24 @@ class HTTPConnection(Lifecycle):
 
     def co_discard(self) -> PollCoroutine[None]:
         """Read what is left of the content and drop it. Raises what `co_read` raises."""
-        return self._receiver.co_discard()
+        return self._receiving(self._receiver.co_discard())
 
     def discard(self) -> None:
         """Read what is left of the content and drop it; see `co_discard`."""
         return run(self.co_discard(), self.timeout)
+
+    def _receiving(self, receiving: PollCoroutine[_T]) -> PollCoroutine[_T]:
+        """Have a pipeline send while content is received."""
+        pipeline = self._pipeline
+        return receiving if pipeline is None else pipeline.co_while_sending(receiving)
+
+    def _leave_to_pipeline(self) -> None:
+        """Raise if a pipeline is under way that is not at its end."""
+        pipeline = self._pipeline
+        if pipeline is not None and not pipeline.release():
+            raise StateError(
+                "a pipeline is under way on this connection: iterate to its end, or close() it"
+            )
 
     def co_read_raw(self, size: int) -> PollCoroutine[bytes]:
         """Read up to *size* bytes as they came, after an unusable response, to look at them.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    from ._messages import RequestHeaders
+    from ._request import RequestHeaders
 
 
 class RequestHead:

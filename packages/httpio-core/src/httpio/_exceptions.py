@@ -13,6 +13,9 @@
      │    └── EarlyResponse            ... after the server had answered: read_response() has it
      ├── ProxyError                    (also a ConnectionError) the proxy refused the tunnel
      ├── ConnectionTimedOut            (also a TimeoutError)
+     ├── RangeError                    the server did not send the ranges that were asked for
+     │    ├── RangeNotSatisfiable      ... because there are no such bytes
+     │    └── ResourceChanged          ... because they are not what they were
      ├── HostnameNotResolvable
      └── DNSUnavailable
 
@@ -25,6 +28,10 @@ from __future__ import annotations
 import errno
 import sys
 from enum import Enum
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._request import Request
 
 
 class CloseReason(Enum):
@@ -76,11 +83,46 @@ class UnsupportedResponse(RemoteProtocolError):
     """
 
 
+class UnansweredRequest(tuple[str, str]):
+    """A request that has no complete response: ``(method, path)``.
+
+    `repeatable` tells if sending it again does no harm: because sending it twice does the same as
+    sending it once, or because not a byte of it was sent. `request` is what a pipeline was given.
+    """
+
+    # No __slots__: a tuple cannot have any.
+    repeatable: bool
+    request: Request | None
+
+    def __new__(
+        cls, method: str, path: str, repeatable: bool, request: Request | None = None
+    ) -> UnansweredRequest:
+        self = tuple.__new__(cls, (method, path))
+        self.repeatable = repeatable
+        self.request = request
+        return self
+
+    def __getnewargs__(self) -> tuple[str, str, bool, Request | None]:
+        # For copies, and for exceptions that cross to another process.
+        return (self[0], self[1], self.repeatable, self.request)
+
+    @property
+    def method(self) -> str:
+        """Its method."""
+        return self[0]
+
+    @property
+    def path(self) -> str:
+        """Its path, as the caller gave it."""
+        return self[1]
+
+
 class ConnectionClosed(HTTPIOError, ConnectionError):
     """The connection was closed before all that was asked for was answered.
 
-    `reason` tells who closed it and why, `unanswered` lists ``(method, path)`` of each request
-    that has no complete response, oldest first. A server may have acted on any of them.
+    `reason` tells who closed it and why. `answered` is the number of complete responses that came
+    before: over this network connection, or in a pipeline since its beginning. `unanswered` lists
+    each request that has no complete response, oldest first. A server may have acted on any of them.
     """
 
     def __init__(
@@ -88,11 +130,13 @@ class ConnectionClosed(HTTPIOError, ConnectionError):
         message: str = "connection closed",
         *,
         reason: CloseReason | None = None,
-        unanswered: tuple[tuple[str, str], ...] = (),
+        unanswered: tuple[UnansweredRequest, ...] = (),
+        answered: int = 0,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.unanswered = unanswered
+        self.answered = answered
 
 
 class EarlyResponse(ConnectionClosed):
@@ -116,6 +160,34 @@ class ProxyError(HTTPIOError, ConnectionError):
 
 class ConnectionTimedOut(HTTPIOError, TimeoutError):
     """The time given for a wait, or for the whole operation, was up."""
+
+
+class RangeError(HTTPIOError):
+    """The server did not send the ranges that were asked for.
+
+    `status` is the status code of its response.
+    """
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RangeNotSatisfiable(RangeError):
+    """A range goes beyond the end of the resource (RFC 9110 §15.5.17).
+
+    `complete_length` is the size of the resource in bytes, `None` if the server did not say.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = 0, complete_length: int | None = None
+    ) -> None:
+        super().__init__(message, status=status)
+        self.complete_length = complete_length
+
+
+class ResourceChanged(RangeError):
+    """The resource changed while its ranges were read, or since its entity tag was had."""
 
 
 class _NameError(HTTPIOError):

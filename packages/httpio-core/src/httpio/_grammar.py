@@ -76,23 +76,19 @@ RESPONSE_HEAD: Final = Rule(
 # no head is plain. The other patterns cannot match as a whole from such a place.)
 _at_line = rb"(?<=\n)"
 _other_field_lines = (
-    rb"(?:(?![CTct](?i:ontent-length|ransfer-encoding|onnection):)"
+    rb"(?:(?![CTct](?i:ontent-length:|ransfer-encoding:|onnection:(?! keep-alive\r)))"
     + _token + rb":" + _field_content + rb"\r\n)*+" + _at_line
-)  # fmt: skip
-_keep_alive = (
-    rb"(?:(?i:connection):[ \t]*+(?i:keep-alive)[ \t]*+\r\n"
-    + _other_field_lines + rb")?+" + _at_line
 )  # fmt: skip
 
 #: The commonest `RESPONSE_HEAD`: one Content-Length, no other field that decides about framing or
-#: persistence, nothing folded. Status code, reason phrase, field section, length.
+#: persistence, nothing folded. Status code; reason phrase and field section; length.
 PLAIN_RESPONSE_HEAD: Final = Rule(
-    rb"HTTP/1\.1 ([2-9][0-9]{2}) ([\x01-\x09\x0b\x0c\x0e-\xff]*+)\r\n("
-    + _other_field_lines + _keep_alive
+    rb"HTTP/1\.1 ([2-9][0-9]{2}) ([\x01-\x09\x0b\x0c\x0e-\xff]*+\r\n"
+    + _other_field_lines
     + rb"(?i:content-length):[ \t]*+([0-9]{1,18})[ \t]*+\r\n"
-    + _other_field_lines + _keep_alive
+    + _other_field_lines
     + rb")\r\n"
-)  # fmt: skip
+)
 
 #: Field lines followed by an empty line (RFC 9112 §7.1.2).
 TRAILER_SECTION: Final = Rule(rb"(" + _field_section + rb")\r\n")
@@ -118,6 +114,11 @@ CHUNK_LINE_REST: Final = Rule(rb"[^\r\n\0]*+\r?\Z")
 
 #: Content-Length = 1*DIGIT (RFC 9110 §8.6). Nothing of more than 18 digits is sane.
 CONTENT_LENGTH: Final = Rule(rb"[0-9]{1,18}")
+
+#: Content-Range = "bytes" SP ( first "-" last "/" ( length / "*" ) / "*/" length ) (RFC 9110 §14.4).
+CONTENT_RANGE: Final = Rule(
+    rb"(?i:bytes) (?:([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)|\*/([0-9]{1,18}))"
+)
 
 #: Value of a field that is to be sent, blanks around it included (RFC 9110 §5.5).
 FIELD_VALUE: Final = Rule(_field_value)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from ._blocking import run
 from ._buffer import ReceiveBuffer
+from ._bulk import BulkReceiver
 from ._connect import co_connect_tcp, co_connect_unix, co_tls_handshake
-from ._content import Receiver
 from ._coroutine import coroutine
-from ._encoders import basic_credentials, encode_request_head
+from ._encoders import basic_credentials
 from ._exceptions import CloseReason, ConnectionClosed, LocalProtocolError, StateError
+from ._origin import Origin
 from ._parser import Limits
 from ._proxy import co_open_tunnel
+from ._replay import Peer, Pipelining
 from ._sendfile import FileSender
 from ._state import State
 from ._target import encode_authority, require_str
@@ -27,10 +29,23 @@ if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Mapping
-    from typing import Final, Literal, Self, overload
+    from typing import Final, Literal, Protocol, Self, TypeVar, overload
 
     from ._coroutine import PollCoroutine, PollGenerator
     from ._tracing import Tracer
+
+    _T = TypeVar("_T")
+
+    class Driver(Protocol):
+        """A pipeline, as far as a connection has to know of it."""
+
+        def co_while_sending(self, receiving: PollGenerator[_T]) -> PollCoroutine[_T]:
+            """Run *receiving*, and send meanwhile."""
+            ...
+
+        def release(self) -> bool:
+            """Let go of the connection if nothing is left to be done; return if that is so."""
+
 
 HTTP_PORT: Final = 80
 HTTPS_PORT: Final = 443
@@ -91,14 +106,18 @@ class Lifecycle:
         self.content_md5 = content_md5
         tracer = tracer if tracer is not None else tracer_from_environment()
         self._tracer: Final = GuardedTracer(tracer) if tracer is not None else None
-        self._host: Final = encode_authority(hostname, port, default_port)
         self._proxy_credentials: Final = basic_credentials(*proxy_auth) if proxy_auth else None
-        # To a server behind a tunnel they are of no concern.
-        self._plain_credentials: Final = self._proxy_credentials if ssl_context is None else None
-        #: The fields of a request that brings none of its own.
-        self._plain_fields: Final = encode_request_head(
-            "GET", "/", self._host, None, None, proxy_credentials=self._plain_credentials
-        ).data.partition(b"\r\n")[2]
+        plain_proxy = proxy is not None and ssl_context is None
+        self._origin: Final = Origin(
+            encode_authority(hostname, port, default_port),
+            through_proxy=plain_proxy,
+            # To a server behind a tunnel they are of no concern.
+            credentials=self._proxy_credentials if plain_proxy else None,
+        )
+        #: What pipelines have learnt of the server.
+        self._peer: Final = Peer()
+        #: The one that is under way.
+        self._pipeline: Driver | None = None
         self._connecting = False
         self._not_connected()
 
@@ -110,7 +129,7 @@ class Lifecycle:
         """Have *transport* send and receive from now on."""
         self._transport = transport
         self._state = State()
-        self._receiver = Receiver(transport, self._state, buffer, limits, self._tracer)
+        self._receiver = BulkReceiver(transport, self._state, buffer, limits, self._tracer)
         self._sender = FileSender(transport, self._state, self._receiver, self._tracer)
 
     # Opening
@@ -173,8 +192,7 @@ class Lifecycle:
                     "response first, the next request then opens a new connection"
                 )
             raise state.closed_error()
-        self._transport.close()
-        self._not_connected()
+        self._renew()
 
     @coroutine
     def _co_open_transport(self, limits: Limits) -> PollGenerator[Transport]:
@@ -206,6 +224,11 @@ class Lifecycle:
             if not opened:
                 transport.close()
 
+    def _renew(self) -> None:
+        """Get ready for a new connection, because nobody has to be told about the one before."""
+        self._transport.close()
+        self._not_connected()
+
     # Closing
 
     def close(self) -> None:
@@ -216,6 +239,7 @@ class Lifecycle:
         """
         if not self._transport.closed and self._tracer is not None:
             self._tracer.event("closed", CloseReason.CLOSED_LOCALLY.value)
+        self._pipeline = None
         self._state.closed_locally()
         self._transport.close()
 
@@ -267,6 +291,11 @@ class Lifecycle:
     def socket_fileno(self) -> int:
         """Return the file descriptor of the connection's socket. The same as `fileno`."""
         return self.fileno()
+
+    @property
+    def pipelining(self) -> Pipelining:
+        """What `HTTPConnection.pipeline` has learnt of the server, over all connections to it."""
+        return self._peer.pipelining
 
     def _tls_socket(self) -> ssl.SSLSocket | None:
         if self.ssl_context is None:

@@ -1,4 +1,4 @@
-"""Requests and responses as the caller sees them. Knows nothing of bytes on the wire."""
+"""Responses, and announced content, as the caller sees them. Knows nothing of bytes on the wire."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from ._headers import message_from_section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
     from email.message import Message
-    from typing import TypeAlias
 
-    #: Header fields of a request: a mapping, or pairs where a name is to be repeated.
-    RequestHeaders: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+    from ._request import Request
 
 
 class BodyFollowing:
@@ -46,7 +44,7 @@ class HTTPResponse:
     """
 
     __slots__ = (
-        "_field_section",
+        "_head",
         "_headers",
         "_trailer_section",
         "_trailers",
@@ -54,7 +52,7 @@ class HTTPResponse:
         "length",
         "method",
         "path",
-        "reason",
+        "request",
         "status",
         "version",
     )
@@ -64,9 +62,9 @@ class HTTPResponse:
         method: str,
         path: str,
         status: int,
-        reason: str,
-        field_section: bytes = b"",
+        head: bytes = b"\r\n",
         length: int | None = None,
+        request: Request | None = None,
         version: str = "1.1",
         informational: tuple[HTTPResponse, ...] = (),
     ) -> None:
@@ -76,8 +74,6 @@ class HTTPResponse:
         self.path: str = path
         #: Status code (RFC 9110 §15).
         self.status: int = status
-        #: Reason phrase, which may be empty.
-        self.reason: str = reason
         #: Bytes of content that will be transferred, or `None` if that is not known beforehand.
         #: It is 0 for the response to a HEAD request, whatever its Content-Length.
         self.length: int | None = length
@@ -85,16 +81,24 @@ class HTTPResponse:
         self.version: str = version
         #: The interim (1xx) responses that came before this one, oldest first.
         self.informational: tuple[HTTPResponse, ...] = informational
-        self._field_section = field_section
+        #: The request that a pipeline was given, `None` for one sent with `send_request`.
+        self.request: Request | None = request
+        # Reason phrase, CRLF, and field lines with theirs: split when somebody asks.
+        self._head = head
         self._headers: Message | None = None
         self._trailer_section = b""
         self._trailers: Message | None = None
 
     @property
+    def reason(self) -> str:
+        """Reason phrase, which may be empty."""
+        return self._head.partition(b"\r\n")[0].decode("latin-1")
+
+    @property
     def headers(self) -> Message:
         """Header fields. Repeated fields are all kept (`email.message.Message.get_all`)."""
         if self._headers is None:
-            self._headers = message_from_section(self._field_section)
+            self._headers = message_from_section(self._head.partition(b"\r\n")[2])
         return self._headers
 
     @property

@@ -64,34 +64,35 @@ class Limits:
 class ResponseHead:
     """Status line and field section of a response, interim ones included."""
 
-    __slots__ = (
-        "field_section",
-        "framing_fields",
-        "minor_version",
-        "plain_length",
-        "reason",
-        "status",
-    )
+    __slots__ = ("framing_fields", "minor_version", "plain_length", "rest", "status")
 
     def __init__(
         self,
         minor_version: int,
         status: int,
-        reason: str,
-        field_section: bytes,
+        rest: bytes,
         framing_fields: Sequence[FieldLine],
         plain_length: int | None = None,
     ) -> None:
         #: 0 or 1, for HTTP/1.0 and HTTP/1.1.
         self.minor_version: Final = minor_version
         self.status: Final = status
-        self.reason: Final = reason
-        #: The field lines, each with its CRLF.
-        self.field_section: Final = field_section
-        #: Those of them that framing depends on.
+        #: Reason phrase and field lines, each with its CRLF.
+        self.rest: Final = rest
+        #: Those of the field lines that framing depends on.
         self.framing_fields: Final = framing_fields
         #: The length, if one Content-Length is all of them that matters; then they are left out.
         self.plain_length: Final = plain_length
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase."""
+        return self.rest.partition(b"\r\n")[0].decode("latin-1")
+
+    @property
+    def field_section(self) -> bytes:
+        """The field lines, each with its CRLF."""
+        return self.rest.partition(b"\r\n")[2]
 
 
 def parse_response_head(buffer: ReceiveBuffer, limits: Limits) -> ResponseHead | None:
@@ -108,16 +109,9 @@ def parse_response_head(buffer: ReceiveBuffer, limits: Limits) -> ResponseHead |
     if not buffer.scanned:
         match = PLAIN_RESPONSE_HEAD.match(data, start, buffer.end)
         if match is not None and match.end() - start <= limits.unquestioned_size:
-            status, reason, field_section, length = match.groups()
+            status, rest, length = match.groups()
             buffer.start = match.end()
-            return ResponseHead(
-                1,
-                int(status),
-                reason.decode("latin-1"),
-                field_section,
-                (),
-                int(length),
-            )
+            return ResponseHead(1, int(status), rest, (), int(length))
     stop = _find_empty_line(buffer)
     if stop is None:
         _check_incomplete_head(buffer, limits)
@@ -137,8 +131,7 @@ def parse_response_head(buffer: ReceiveBuffer, limits: Limits) -> ResponseHead |
         # RFC 9112 §2.3: another minor version is to be treated as the highest that we know.
         0 if minor_version == b"0" else 1,
         status_code,
-        reason.decode("latin-1") if reason else "",
-        field_section,
+        b"%b\r\n%b" % (reason or b"", field_section),
         FRAMING_FIELDS.findall(data, match.start(4) - 1, stop),
     )
     buffer.consume(stop - start)

@@ -234,7 +234,7 @@ class HeadReceiver:
         )
 
     def _too_early(self) -> StateError:
-        exchange = self.state.outstanding[0]
+        exchange = self._expected()
         rest = "" if exchange.remaining is None else f" ({exchange.remaining} bytes to go)"
         return StateError(
             f"the body of {exchange.method} {exchange.path} is not sent completely{rest}, "
@@ -250,7 +250,6 @@ class HeadReceiver:
         is no response; then the connection is closed.
         """
         buffer = self._buffer
-        outstanding = self.state.outstanding
         with self._lock:
             if self._reader_waits and not waits and not broken:
                 return self._head is not None
@@ -271,14 +270,20 @@ class HeadReceiver:
                     self._reader_waits = waits
                     return False
                 if size == 0:
-                    exchange = outstanding[0]
+                    exchange = self._expected()
                     where = "in the head of" if len(buffer) else "before"
                     raise self._ended(f"{where} the response to {exchange.method} {exchange.path}")
             return True
 
+    def _expected(self) -> Exchange:
+        """Return the request whose response is being received."""
+        exchange = self.state.oldest()
+        assert exchange is not None, "a response is received only where one is expected"
+        return exchange
+
     def _parse_head(self) -> bool:
         """Parse up to the head that the caller is to see; `False` if more data is needed."""
-        exchange = self.state.outstanding[0]
+        exchange = self._expected()
         while True:
             head = parse_response_head(self._buffer, self._limits)
             if head is None:
@@ -318,9 +323,9 @@ class HeadReceiver:
             exchange.method,
             exchange.path,
             head.status,
-            head.reason,
-            head.field_section,
+            head.rest,
             length,
+            exchange.request,
             "1.1" if head.minor_version else "1.0",
             exchange.informational,
         )
@@ -333,7 +338,7 @@ class HeadReceiver:
         self._head = self._framing = None
         self.any_head_taken = True
         state = self.state
-        exchange = state.outstanding[0]
+        exchange = self._expected()
         if isinstance(framing, ContentLength):
             response = self._response(exchange, head, framing.length)
             self._decoder = ContentLengthDecoder(framing.length)

@@ -5,60 +5,23 @@ Where the system can send from a file by itself, the bytes do not come to us at 
 
 from __future__ import annotations
 
-import io
-import os
-import stat
-
 from ._coroutine import coroutine
 from ._exceptions import ConnectionClosed, ExcessBodyData
+from ._request_content import bytes_left, plain_file
 from ._sending import Sender
 from ._state import Sending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final, Protocol, TypeAlias
+    from typing import Final
 
     from ._coroutine import PollGenerator
+    from ._request import SupportsRead
+    from ._request_content import PlainFile
     from ._state import Exchange
-
-    class SupportsRead(Protocol):
-        """A binary file, as far as it is needed to send from it."""
-
-        def read(self, size: int, /) -> bytes:
-            """Return up to *size* bytes, ``b""`` at the end."""
-
-    _PlainFile: TypeAlias = io.FileIO | io.BufferedReader | io.BufferedRandom
 
 #: Files that cannot be sent by the system are read in pieces of this size, in bytes.
 _FILE_PIECE_SIZE: Final = 256 * 1024
-
-
-def _plain_file(file: SupportsRead) -> _PlainFile | None:
-    """Return *file* if what it reads is what the system finds under its descriptor.
-
-    A `gzip.GzipFile` and a text file have the descriptor of something else than what they read, and
-    a class of the caller's own may do anything in its ``read``.
-    """
-    raw: object = file
-    if type(file) is io.BufferedReader or type(file) is io.BufferedRandom:
-        raw = file.raw
-    if type(raw) is not io.FileIO or not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
-        return None
-    return file  # type: ignore[return-value]  # one of the three
-
-
-def _bytes_left(file: SupportsRead, plain: _PlainFile | None) -> int | None:
-    """Return how much *file* has from where it stands, `None` if only reading can tell."""
-    if plain is not None:
-        size = os.fstat(plain.fileno()).st_size
-        if not size and hasattr(os, "pread") and os.pread(plain.fileno(), 1, plain.tell()):
-            # The files of /proc have no size, but content.
-            return None
-        return max(size - plain.tell(), 0)
-    if isinstance(file, io.BytesIO):
-        with file.getbuffer() as view:
-            return max(len(view) - file.tell(), 0)
-    return None
 
 
 class FileSender(Sender):
@@ -69,8 +32,8 @@ class FileSender(Sender):
     @coroutine
     def co_sendfile(self, file: SupportsRead) -> PollGenerator[int]:
         """Send content from where *file* stands to its end; return the number of bytes."""
-        plain = _plain_file(file)
-        size = _bytes_left(file, plain)
+        plain = plain_file(file)
+        size = bytes_left(file, plain)
         if size == 0 and self.state.sending is Sending.IDLE:
             # BodyFollowing(0) is complete at once.
             return 0
@@ -102,7 +65,7 @@ class FileSender(Sender):
             total += len(data)
 
     @coroutine
-    def _co_sendfile(self, exchange: Exchange, file: _PlainFile, size: int) -> PollGenerator[int]:
+    def _co_sendfile(self, exchange: Exchange, file: PlainFile, size: int) -> PollGenerator[int]:
         """Send up to *size* bytes of *file* without them coming to us at all.
 
         Returns the number of bytes, less than *size* if the rest cannot be sent in this way.

@@ -21,11 +21,12 @@ from ._state import Exchange, Sending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final, NoReturn
 
     from ._coroutine import PollGenerator
-    from ._messages import RequestHeaders
     from ._receiving import HeadReceiver
+    from ._request import Request, RequestHeaders
     from ._state import State
     from ._tracing import Tracer
     from ._transport import Transport
@@ -89,6 +90,21 @@ class Sender:
         if exchange.remaining == 0 or not exchange.content_follows:
             self.state.request_sent(exchange)
         return None
+
+    def try_send_requests(self, data: bytes | memoryview, requests: Iterable[Request] = ()) -> int:
+        """Send *data*, which is *requests* one after the other; return the number of bytes.
+
+        With how many of them that has begun is for the caller to tell the state.
+        """
+        if self._tracer is not None:
+            for request in requests:
+                self._tracer.event("request", f"{request.method} {request.path}")
+        try:
+            return self._transport.try_send(data) or 0
+        except ConnectionClosed as exc:
+            # What the server has sent before can still be received.
+            self.state.close_sending(exc.reason or CloseReason.CONNECTION_LOST)
+            raise
 
     @coroutine
     def co_send_rest(

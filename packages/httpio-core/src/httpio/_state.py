@@ -36,14 +36,22 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum
 
-from ._exceptions import CloseReason, ConnectionClosed, EarlyResponse, StateError
+from ._exceptions import (
+    CloseReason,
+    ConnectionClosed,
+    EarlyResponse,
+    StateError,
+    UnansweredRequest,
+)
+from ._request import IDEMPOTENT_METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ._encoders import RequestHead
     from ._messages import HTTPResponse
+    from ._request import Request
 
 
 class Sending(Enum):
@@ -89,34 +97,58 @@ _LEAVES_ANSWERS = frozenset(
 class Exchange:
     """A request and what has come back for it so far."""
 
-    __slots__ = (
-        "asks_close",
-        "asks_upgrade",
-        "awaits_continue",
-        "content_follows",
-        "final_status",
-        "informational",
-        "method",
-        "path",
-        "remaining",
-    )
+    # No __slots__: of most requests there is nothing to say beyond this, and there are many.
+
+    #: The response is the last one that the request allows for.
+    asks_close: bool = False
+    #: A response with 101 is one that the request allows for.
+    asks_upgrade: bool = False
+    awaits_continue: bool = False
+    #: Bytes of content that are still to be sent, or `None` while chunks are.
+    remaining: int | None = 0
+    #: The content is written by separate calls.
+    content_follows: bool = False
+    #: Status code of the final response, 0 until its head has arrived.
+    final_status: int = 0
+    #: Interim responses that were skipped.
+    informational: tuple[HTTPResponse, ...] = ()
+    #: Its content was read from what gives it only once.
+    spent: bool = False
+    #: What is wrong with the request itself, so that it cannot be sent.
+    failure: Exception | None = None
 
     def __init__(
-        self, method: str, path: str, head: RequestHead, content_follows: bool = False
+        self,
+        method: str,
+        path: str,
+        head: RequestHead | None = None,
+        content_follows: bool = False,
+        request: Request | None = None,
     ) -> None:
         self.method = method
         self.path = path
-        self.asks_close = head.asks_close
-        self.asks_upgrade = head.asks_upgrade
-        self.awaits_continue = head.expects_continue
-        #: Bytes of content that are still to be sent, or `None` while chunks are.
-        self.remaining = head.content_length
-        #: The content is written by separate calls.
-        self.content_follows = content_follows
-        #: Status code of the final response, 0 until its head has arrived.
-        self.final_status = 0
-        #: Interim responses that were skipped.
-        self.informational: tuple[HTTPResponse, ...] = ()
+        #: What a pipeline was given.
+        self.request = request
+        if head is not None:
+            self.asks_close = head.asks_close
+            self.asks_upgrade = head.asks_upgrade
+            self.awaits_continue = head.expects_continue
+            self.remaining = head.content_length
+            self.content_follows = content_follows
+
+    @property
+    def repeatable(self) -> bool:
+        """Sending it again does no harm, whatever the server has made of it (RFC 9110 §9.2.2)."""
+        if self.request is not None:
+            return self.request.idempotent and not self.spent
+        return self.method in IDEMPOTENT_METHODS
+
+
+def as_unanswered(asked: Exchange | Request) -> UnansweredRequest:
+    """Return what was *asked* as exceptions list it."""
+    if isinstance(asked, Exchange):
+        return UnansweredRequest(asked.method, asked.path, asked.repeatable, asked.request)
+    return UnansweredRequest(asked.method, asked.path, asked.idempotent, asked)
 
 
 class State:
@@ -124,7 +156,9 @@ class State:
 
     __slots__ = (
         "_last_exchange",
+        "answered",
         "close_reason",
+        "ended_as_announced",
         "in_body",
         "outstanding",
         "receiving_closed",
@@ -135,8 +169,9 @@ class State:
 
     def __init__(self) -> None:
         self.sending = Sending.IDLE
-        #: Requests whose response is not complete, oldest first; the last may not be sent yet.
-        self.outstanding: deque[Exchange] = deque()
+        #: Requests whose response is not complete, oldest first; the last may not be sent yet. A plain
+        #: one of a pipeline is kept as it was given, until there is more to say of it.
+        self.outstanding: deque[Exchange | Request] = deque()
         #: The one of them that is not sent completely.
         self.uploading: Exchange | None = None
         #: Ends the wait of a send that is suspended, if one is.
@@ -149,6 +184,10 @@ class State:
         self.receiving_closed = False
         #: The one whose response is the last that is believed, if that is known.
         self._last_exchange: Exchange | None = None
+        #: That response is complete, so nobody can have expected anything more.
+        self.ended_as_announced = False
+        #: Complete responses.
+        self.answered = 0
 
     @property
     def receiving(self) -> Receiving:
@@ -168,9 +207,14 @@ class State:
     def oldest(self) -> Exchange | None:
         """Return the request whose response comes next. Another thread may take it at any time."""
         try:
-            return self.outstanding[0]
+            asked = self.outstanding[0]
         except IndexError:
             return None
+        if isinstance(asked, Exchange):
+            return asked
+        exchange = Exchange(asked.method, asked.path, request=asked)
+        self.outstanding[0] = exchange
+        return exchange
 
     # Verbs of the sending half
 
@@ -180,6 +224,10 @@ class State:
             self._upload(exchange)
         # Last, so that whoever waits for the response knows that the request is being sent.
         self.outstanding.append(exchange)
+
+    def requests_sent(self, requests: Iterable[Request]) -> None:
+        """Plain requests were sent, or begun: what is left of them goes before anything else."""
+        self.outstanding.extend(requests)
 
     def request_stalled(self, exchange: Exchange) -> None:
         """A part of the request has to wait to be sent, and others until it is."""
@@ -224,7 +272,8 @@ class State:
 
     def final_response_received(self, status: int, persists: bool) -> None:
         """The head of the final response to the oldest request was received."""
-        exchange = self.outstanding[0]
+        exchange = self.oldest()
+        assert exchange is not None, "a response is received only where one is expected"
         exchange.final_status = status
         if persists and not (exchange.asks_close or exchange.awaits_continue):
             if status >= 300 and exchange is self.uploading:
@@ -272,10 +321,13 @@ class State:
     def response_complete(self) -> None:
         """The response to the oldest request was received to its end."""
         self.in_body = False
-        exchange = self.outstanding.popleft()
+        self.answered += 1
+        exchange = self.oldest()
+        assert exchange is not None, "a response is received only where one is expected"
+        self.outstanding.popleft()
         if exchange is self._last_exchange:
             # RFC 9112 §9.6: nothing after the last response is believed.
-            self.receiving_closed = True
+            self.receiving_closed = self.ended_as_announced = True
         # What is left of the request can change nothing any more. It is sent as long as the server
         # takes it, for the sake of the connection, unless the server refused it.
         if (
@@ -284,6 +336,13 @@ class State:
             and (exchange.final_status >= 300 or self.wake_sender is not None)
         ):
             self.answered_early(exchange)
+
+    def plain_responses_complete(self, count: int) -> None:
+        """The responses to the *count* oldest requests, all plain, were received to their ends."""
+        self.answered += count
+        popleft = self.outstanding.popleft
+        for _ in range(count):
+            popleft()
 
     # Closing
 
@@ -299,7 +358,7 @@ class State:
         self.sending = Sending.CLOSED
         self._last_exchange = exchange
         if exchange not in self.outstanding:
-            self.receiving_closed = True
+            self.receiving_closed = self.ended_as_announced = True
 
     def close_because(self, reason: CloseReason) -> None:
         """Nothing more can be sent or received."""
@@ -313,9 +372,9 @@ class State:
         self.close_reason = CloseReason.CLOSED_LOCALLY
         self.close_because(CloseReason.CLOSED_LOCALLY)
 
-    def unanswered(self) -> tuple[tuple[str, str], ...]:
-        """Return ``(method, path)`` of each request without complete response."""
-        return tuple((exchange.method, exchange.path) for exchange in tuple(self.outstanding))
+    def unanswered(self) -> tuple[UnansweredRequest, ...]:
+        """Return each request without complete response, oldest first."""
+        return tuple(as_unanswered(asked) for asked in tuple(self.outstanding))
 
     def early_response(self, exchange: Exchange) -> EarlyResponse:
         """Return the exception that ends the upload of a request that was answered."""
@@ -327,6 +386,7 @@ class State:
             f"{exchange.final_status} before the request was sent completely; {way_out}",
             reason=CloseReason.EARLY_RESPONSE,
             unanswered=self.unanswered(),
+            answered=self.answered,
         )
 
     def closed_error(self, detail: str = "") -> ConnectionClosed:
@@ -340,7 +400,9 @@ class State:
             message += f"; {count} request{'s have' if count > 1 else ' has'} no complete response"
         if not self.reopens:
             message += "; reset() makes the connection usable"
-        return ConnectionClosed(message, reason=reason, unanswered=unanswered)
+        return ConnectionClosed(
+            message, reason=reason, unanswered=unanswered, answered=self.answered
+        )
 
     def refuse_request(self) -> StateError:
         """Return the exception for a request that comes before the one before it is sent."""

@@ -1,0 +1,395 @@
+"""The sending half of a pipeline: from requests to bytes, as far as window and socket allow.
+
+Knows the order in which requests go, and what has to go alone; what became of those that were sent
+is for others. Nothing waits here: `Feeder.advance` sends what can be sent now, and says what it
+would wait for.
+
+Most requests go in blocks, one send for many. In this order: what the socket did not take of a
+block, content that is being sent, a block that is ready, the one request that waits for its turn,
+those that come back from a connection that was lost, and what the caller's iterable has.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+
+from ._coroutine import coroutine
+from ._encoders import as_bytes_view
+from ._exceptions import CloseReason, ConnectionClosed, LocalProtocolError
+from ._request import Request
+from ._request_content import announce, go_back, is_file, is_in_memory, position_of
+from ._state import Exchange
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Final
+
+    from ._coroutine import PollCoroutine, PollGenerator, PollNeeded
+    from ._encoders import RequestHead
+    from ._messages import BodyFollowing
+    from ._origin import Origin
+    from ._receiving import HeadReceiver
+    from ._request import ContentSource
+    from ._sendfile import FileSender
+    from ._state import State
+    from ._transport import Transport
+
+#: Requests are added to a block until their targets have this many bytes together.
+_BLOCK_SIZE: Final = 32 * 1024
+#: Content up to this size, in bytes, goes along in a block.
+_SMALL_CONTENT: Final = 4 * 1024
+#: With these, a path that is proper makes a proper request.
+_PLAIN_METHODS: Final = ("GET", "HEAD", "DELETE", "OPTIONS")
+
+
+class Queued(Exchange):
+    """An exchange that does not go in a block, or that was taken back, and what it needs for that."""
+
+    request: Request
+    #: Where its content begins, if that can be read again.
+    position: int | None = None
+    #: Nothing goes before it that is not answered, and nothing behind it until it is.
+    alone: bool = False
+    head: RequestHead | None = None
+    #: What is sent together with the head; other content is read while it is sent.
+    content: memoryview | None = None
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request.method, request.path, request=request)
+
+
+class Failed(Queued):
+    """Stands where the caller's iterable has raised an exception."""
+
+    def __init__(self, failure: Exception) -> None:
+        super().__init__(Request("", ""))
+        self.failure = failure
+
+
+class Feeder:
+    """Sends the requests of one pipeline, over one network connection after the other."""
+
+    def __init__(
+        self, requests: Iterable[Request], origin: Origin, *, add_content_md5: bool
+    ) -> None:
+        self._requests: Final[Iterator[Request]] = iter(requests)
+        self._origin: Final = origin
+        self._add_content_md5: Final = add_content_md5
+        #: Nothing more comes from the iterable.
+        self._exhausted = False
+        self._backlog: deque[Queued] = deque()
+        self._held: Queued | None = None
+        #: A block that is being made, and by position in it, requests as they go on the wire where
+        #: they are not plain.
+        self._block: list[Request] = []
+        self._texts: dict[int, str] = {}
+        #: What the socket did not take of a block; the requests of which not a byte was sent, each
+        #: with the position at which it begins.
+        self._rest: memoryview | None = None
+        self._unbegun: deque[tuple[int, Request]] = deque()
+        self._upload: PollCoroutine[None] | None = None
+        #: Nothing is sent until all that was is answered.
+        self._barrier = False
+
+    def use(
+        self, sender: FileSender, receiver: HeadReceiver, state: State, transport: Transport
+    ) -> None:
+        """Send over this network connection from now on."""
+        self._sender = sender
+        self._receiver = receiver
+        self._state = state
+        self._transport = transport
+
+    # What is there
+
+    @property
+    def is_sending(self) -> bool:
+        """A request has been begun, and is to be sent to its end."""
+        return self._rest is not None or self._upload is not None
+
+    def has_more(self) -> bool:
+        """Tell if any request is left to be sent or to fail. May take one from the iterable."""
+        for last_try in (False, True):
+            if self.is_sending or self._block or self._held is not None or self._backlog:
+                return True
+            if not last_try and not self._exhausted:
+                self._gather_new(1)
+        return False
+
+    def waiting(self) -> list[Queued]:
+        """Return the requests that were taken from the iterable, and of which nothing was sent."""
+        in_blocks = [*(request for _, request in self._unbegun), *self._block]
+        held = [] if self._held is None else [self._held]
+        return [*map(Queued, in_blocks), *held, *self._backlog]
+
+    def take_failed(self) -> Queued | None:
+        """Return the request that is next, and cannot be sent, and go on behind it."""
+        if self._backlog and not self.is_sending and not self._block and self._held is None:
+            queued = self._backlog[0]
+            if queued.failure is not None or queued.spent:
+                return self._backlog.popleft()
+        return None
+
+    def send_again(self, sent: Iterable[Exchange | Request]) -> None:
+        """What was *sent*, and what was not sent, goes over the next network connection.
+
+        *sent* are those that were sent or begun, in order, without those that are given up.
+        """
+        if self._upload is not None:
+            self._upload.close()
+        again = [*map(_renewed, sent), *self.waiting()]
+        self._upload = self._rest = self._held = None
+        self._barrier = False
+        self._unbegun.clear()
+        self._block.clear()
+        self._texts.clear()
+        self._backlog = deque(again)
+
+    # Sending
+
+    def advance(self, window: int) -> PollNeeded | None:
+        """Send what can be sent without waiting, with up to *window* requests under way.
+
+        Returns what is to be waited for, or `None` if there is nothing to be sent now. Raises
+        `ConnectionClosed` if the connection cannot be sent to any more, and `InvalidResponse` for
+        what the server has sent without being asked.
+        """
+        outstanding = self._state.outstanding
+        while True:
+            if self._upload is not None:
+                try:
+                    return next(self._upload)
+                except StopIteration:
+                    self._upload = None
+                except BaseException:
+                    self._upload = None
+                    raise
+            elif self._rest is not None:
+                if not self._send_rest(self._rest):
+                    return self._transport.send_wait
+            elif self._block:
+                if not self._send_block():
+                    return self._transport.send_wait
+            elif self._barrier and outstanding:
+                return None
+            elif self._held is not None:
+                if len(outstanding) >= (1 if self._held.alone else window):
+                    return None
+                self._check_idle()
+                self._barrier = self._held.alone
+                self._upload = self._co_upload(self._held)
+            elif not self._gather(window - len(outstanding)):
+                return None
+
+    def _check_idle(self) -> None:
+        """Find out what the server has done meanwhile, if nothing is outstanding."""
+        if not self._state.outstanding:
+            self._receiver.check_idle()
+
+    def _send_block(self) -> bool:
+        """Send the block that was made; return if the socket took all of it."""
+        self._check_idle()
+        prefix, rest = self._origin.target_prefix, self._origin.plain_rest
+        block = self._block
+        texts = [f"{request.method} {prefix}{request.path}{rest}" for request in block]
+        for index, text in self._texts.items():
+            texts[index] = text
+        data = "".join(texts).encode("latin-1")
+        size = self._sender.try_send_requests(data, block)
+        if size == len(data):
+            self._state.requests_sent(block)
+        else:
+            begin = 0
+            for text, request in zip(texts, block, strict=True):
+                self._unbegun.append((begin, request))
+                begin += len(text)
+            self._sent(memoryview(data), size)
+        block.clear()
+        self._texts.clear()
+        return self._rest is None
+
+    def _send_rest(self, rest: memoryview) -> bool:
+        """Send what is left of a block; return if the socket took all of it."""
+        self._check_idle()
+        return self._sent(rest, self._sender.try_send_requests(rest))
+
+    def _sent(self, rest: memoryview, size: int) -> bool:
+        """*size* bytes of *rest*, the end of a block, were sent. Return if that is all of it."""
+        rest = rest[size:]
+        position = len(rest.obj) - len(rest)  # type: ignore[arg-type]  # always bytes
+        while self._unbegun and self._unbegun[0][0] < position:
+            self._state.requests_sent((self._unbegun.popleft()[1],))
+        self._rest = rest if rest else None
+        return self._rest is None
+
+    @coroutine
+    def _co_upload(self, queued: Queued) -> PollGenerator[None]:
+        """Send a request that does not go in a block."""
+        sender = self._sender
+        head, content = queued.head, queued.content
+        assert head is not None
+        body = queued.request.body
+        self._held = None
+        rest = sender.try_send_request(queued, head.data, content)
+        if rest is not None:
+            yield from sender.co_send_rest(queued, rest, content)
+        if queued.content_follows:
+            assert body is not None
+            assert not is_in_memory(body)
+            queued.spent = queued.position is None
+            try:
+                yield from self._co_send_content(queued, body)
+            except ConnectionClosed:
+                raise
+            except Exception as exc:
+                # The caller's file or iterable; or more content than there was at first.
+                queued.failure = exc
+                self._state.close_sending(CloseReason.SEND_ABORTED)
+                raise self._state.closed_error() from exc
+
+    @coroutine
+    def _co_send_content(self, queued: Queued, body: ContentSource) -> PollGenerator[None]:
+        if is_file(body):
+            yield from self._sender.co_sendfile(body)
+            if queued.remaining:
+                raise LocalProtocolError(
+                    f"the file for {queued.method} {queued.path} has got shorter: "
+                    f"{queued.remaining} bytes are missing"
+                )
+        else:
+            for piece in body:
+                yield from self._sender.co_write(as_bytes_view(piece), False)
+        if queued.remaining is None:
+            yield from self._sender.co_finish_body(None)
+
+    # Making requests
+
+    def _gather(self, room: int) -> bool:
+        """Take up to *room* requests, for a block or to be held; return `False` if there are none."""
+        self._barrier = False
+        while self._backlog and len(self._block) < room and self._held is None:
+            queued = self._backlog[0]
+            if queued.spent or not self._prepare(queued):
+                break
+            self._backlog.popleft()
+            self._admit(queued)
+        if not self._backlog and self._held is None and not self._exhausted:
+            room -= len(self._block)
+            if room > 0:
+                self._gather_new(room)
+        return bool(self._block) or self._held is not None
+
+    def _gather_new(self, room: int) -> None:
+        """Take up to *room* requests from the iterable."""
+        block = self._block
+        before = len(block)
+        size = 0
+        try:
+            for request in islice(self._requests, room):
+                path = request.path if isinstance(request, Request) else ""  # type: ignore[redundant-expr]  # whatever the caller has
+                if (
+                    type(path) is str
+                    and path[:1] == "/"
+                    and request.headers is None
+                    and request.body is None
+                    and request.idempotent
+                    and request.method in _PLAIN_METHODS
+                    # Visible ASCII, and nothing else (RFC 9112 §3.2).
+                    and path.isascii()
+                    and path.isprintable()
+                    and " " not in path
+                ):
+                    block.append(request)
+                elif not self._take(request):
+                    return
+                size += len(path)
+                if size > _BLOCK_SIZE:
+                    return
+        except Exception as exc:  # noqa: BLE001 - raised when it is its turn
+            self._backlog.append(Failed(exc))
+            self._exhausted = True
+            return
+        if len(block) - before < room:
+            self._exhausted = True
+
+    def _take(self, request: Request) -> bool:
+        """Take a request that is not plain; return `False` if nothing can be taken behind it now."""
+        if not isinstance(request, Request):
+            self._backlog.append(
+                Failed(TypeError(f"a pipeline takes Request objects, got {request!r}"))
+            )
+            return False
+        queued = Queued(request)
+        if not self._prepare(queued):
+            self._backlog.append(queued)
+            return False
+        self._admit(queued)
+        return self._held is None
+
+    def _prepare(self, queued: Queued) -> bool:
+        """Encode a request; return `False` if it cannot be sent, and say why in it."""
+        if queued.failure is not None:
+            return False
+        request = queued.request
+        try:
+            body = request.body
+            following: BodyFollowing | None = None
+            if body is not None and not is_in_memory(body):
+                if queued.position is None:
+                    queued.position = position_of(body)
+                else:
+                    go_back(body, queued.position)
+                following = announce(body)
+            head, queued.content = self._origin.encode(
+                request.method,
+                request.path,
+                request.headers,
+                body if following is None else following,  # type: ignore[arg-type]  # in memory
+                add_content_md5=self._add_content_md5,
+            )
+            if request.method == "CONNECT" or head.asks_upgrade:
+                raise LocalProtocolError(
+                    f"{request.method} {request.path} would end HTTP on its connection, so it "
+                    "cannot be in a pipeline: use send_request()"
+                )
+        except Exception as exc:  # noqa: BLE001 - raised when it is its turn
+            queued.failure = exc
+            return False
+        queued.head = head
+        queued.alone = not request.idempotent or head.asks_close
+        queued.asks_close = head.asks_close
+        queued.content_follows = following is not None
+        return True
+
+    def _admit(self, queued: Queued) -> None:
+        """Add a request that was prepared to the block, or hold it if it does not go in one."""
+        head, content = queued.head, queued.content
+        assert head is not None
+        if (
+            queued.alone
+            or queued.content_follows
+            or (content is not None and len(content) > _SMALL_CONTENT)
+        ):
+            queued.remaining = head.content_length
+            self._held = queued
+            return
+        text = head.data.decode("latin-1")
+        if content is not None:
+            text += bytes(content).decode("latin-1")
+        self._texts[len(self._block)] = text
+        self._block.append(queued.request)
+
+
+def _renewed(asked: Exchange | Request) -> Queued:
+    """Return what was *asked* as it was before it was sent, but for what cannot be undone."""
+    if isinstance(asked, Request):
+        return Queued(asked)
+    assert asked.request is not None, "what a pipeline has sent, it was given"
+    queued = Queued(asked.request)
+    if isinstance(asked, Queued):
+        queued.position = asked.position
+        queued.spent = asked.spent
+        queued.failure = asked.failure
+    return queued

@@ -1,0 +1,395 @@
+"""Many byte ranges of one resource, over one connection (RFC 9110 §14).
+
+What is near to one another is asked for together, as a *span*, and the bytes between are dropped.
+The first response tells which version of the resource it is; the others are asked for only if they
+are of the same, and looked at again. A server need not know of ranges, and may send everything: then
+the ranges are taken from that.
+"""
+
+from __future__ import annotations
+
+from operator import index
+
+from ._coroutine import coroutine
+from ._encoders import as_bytes_view
+from ._exceptions import (
+    ConnectionClosed,
+    InvalidResponse,
+    LocalProtocolError,
+    RangeError,
+    RangeNotSatisfiable,
+    ResourceChanged,
+    UnsupportedResponse,
+)
+from ._grammar import CONTENT_RANGE
+from ._pipeline import Pipeline
+from ._request import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Final
+
+    from _typeshed import WriteableBuffer
+
+    from ._coroutine import PollGenerator
+    from ._lifecycle import Lifecycle
+    from ._messages import HTTPResponse
+    from ._request import RequestHeaders
+
+#: Ranges that are not farther apart than this, in bytes, are asked for together: about what another
+#: request and the head of another response come to, many times over.
+DEFAULT_GAP: Final = 4096
+#: What is dropped is received this much at a time, in bytes.
+_SCRATCH_SIZE: Final = 64 * 1024
+
+
+class _Piece:
+    """A range that somebody wants: *size* bytes from *offset*, into *view*."""
+
+    __slots__ = ("offset", "size", "view")
+
+    def __init__(self, offset: int, size: int, view: memoryview) -> None:
+        self.offset = offset
+        self.size: Final = size
+        self.view: Final = view
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.size
+
+
+class _Span:
+    """Pieces that are asked for together, in the order of their offsets."""
+
+    __slots__ = ("end", "pieces", "start")
+
+    def __init__(self, first: _Piece) -> None:
+        self.pieces: Final = [first]
+        self.start: Final = first.offset
+        self.end = first.end
+
+
+def make_pieces(
+    ranges: Iterable[tuple[int, int]], buffers: Sequence[WriteableBuffer] | None
+) -> list[_Piece]:
+    """Return what *ranges*, ``(offset, size)`` each, are to be read into: *buffers*, or new memory."""
+    pieces: list[_Piece] = []
+    for number, (offset, size) in enumerate(ranges):
+        offset, size = int(index(offset)), int(index(size))
+        if size < 0 or (offset < 0 and offset + size > 0):
+            raise LocalProtocolError(
+                "a range is an offset and a size that is not negative; one with a negative offset "
+                f"must not go beyond the end; got ({offset}, {size})"
+            )
+        if buffers is None:
+            view = memoryview(bytearray(size))
+        else:
+            if number >= len(buffers):
+                raise LocalProtocolError(f"there are more ranges than the {len(buffers)} buffers")
+            view = as_bytes_view(buffers[number])
+            if view.readonly:
+                raise TypeError("ranges need memory that can be written to, such as a bytearray")
+            if len(view) != size:
+                raise LocalProtocolError(
+                    f"the buffer of range {number} has {len(view)} bytes, but the range has {size}"
+                )
+        pieces.append(_Piece(offset, size, view))
+    if buffers is not None and len(buffers) != len(pieces):
+        raise LocalProtocolError(f"there are {len(pieces)} ranges, but {len(buffers)} buffers")
+    return pieces
+
+
+def make_spans(pieces: Iterable[_Piece], gap: int) -> list[_Span]:
+    """Return *pieces* in spans: what is not more than *gap* bytes apart, together."""
+    spans: list[_Span] = []
+    for piece in sorted(pieces, key=lambda piece: (piece.offset, piece.size)):
+        if spans and piece.offset <= spans[-1].end + gap:
+            spans[-1].pieces.append(piece)
+            spans[-1].end = max(spans[-1].end, piece.end)
+        else:
+            spans.append(_Span(piece))
+    return spans
+
+
+class RangeReader:
+    """Reads ranges of the resource at *path*. For the other parameters see the connection's method."""
+
+    def __init__(
+        self,
+        conn: Lifecycle,
+        path: str,
+        headers: RequestHeaders | None,
+        *,
+        etag: str | None,
+        gap: int,
+        depth: int,
+        retries: int,
+        backoff: float,
+    ) -> None:
+        if gap < 0:
+            raise LocalProtocolError(f"the gap between ranges cannot be negative, got {gap}")
+        items = getattr(headers, "items", None)
+        self._headers: Final = [*(() if headers is None else headers if items is None else items())]
+        for pair in self._headers:
+            if str(pair[0]).lower() in ("range", "if-range", "if-match"):
+                raise LocalProtocolError(f"{pair[0]} is set by the range reader itself")
+        self._conn: Final = conn
+        self._path: Final = path
+        self._gap: Final = gap
+        self._options: Final = (depth, retries, backoff)
+        #: The strong entity tag of the version that is read (RFC 9110 §8.8.3).
+        self._etag = etag
+        #: Last-Modified and the complete length of it, once they are known.
+        self._last_modified: str | None = None
+        self._complete_length: int | None = None
+        self._seen_any = False
+        self._scratch: memoryview | None = None
+
+    @coroutine
+    def co_read(self, pieces: Iterable[_Piece]) -> PollGenerator[None]:
+        """Read all *pieces*."""
+        wanted = [piece for piece in pieces if piece.size]
+        from_end = [piece for piece in wanted if piece.offset < 0]
+        wanted = [piece for piece in wanted if piece.offset >= 0]
+        if from_end:
+            yield from self._co_locate(from_end)
+            wanted += from_end
+        spans = make_spans(wanted, self._gap)
+        if spans and not self._seen_any and self._etag is None:
+            # Alone: it tells which version the others have to be of.
+            spans = yield from self._co_read_spans(spans[:1], spans[1:])
+        yield from self._co_read_spans(spans, [])
+
+    def _pipeline(self, requests: Iterable[Request]) -> Pipeline:
+        depth, retries, backoff = self._options
+        return Pipeline(
+            self._conn,
+            requests,
+            depth=depth,
+            retries=retries,
+            backoff=backoff,
+            retry_partial=True,
+            retry_after=None,
+        )
+
+    def _request(self, byte_range: str) -> Request:
+        headers = [*self._headers, ("Range", f"bytes={byte_range}")]
+        if self._etag is not None:
+            # Rather than If-Range (RFC 9110 §13.1.5), with which a new version would come as a whole.
+            headers.append(("If-Match", self._etag))
+        return Request("GET", self._path, headers)
+
+    @coroutine
+    def _co_read_spans(self, spans: list[_Span], others: list[_Span]) -> PollGenerator[list[_Span]]:
+        """Read *spans*; return what is left of *others*: nothing, if the server sent everything."""
+        requests = [self._request(f"{span.start}-{span.end - 1}") for span in spans]
+        with self._pipeline(requests) as pipeline:
+            position = 0
+            lost: ConnectionClosed | None = None
+            while position < len(spans):
+                response = yield from pipeline.co_next_response()
+                if response is None or response.request is not requests[position]:
+                    # It was asked for again, and that was given up.
+                    assert lost is not None, "a pipeline passes over what it has told of"
+                    raise lost
+                try:
+                    everything = yield from self._co_take(
+                        pipeline, response, [*spans[position:], *others]
+                    )
+                except ConnectionClosed as exc:
+                    lost = exc
+                    continue
+                if everything:
+                    return []
+                position += 1
+            # At its end, it lets go of the connection.
+            yield from pipeline.co_next_response()
+        return others
+
+    @coroutine
+    def _co_locate(self, from_end: list[_Piece]) -> PollGenerator[None]:
+        """Find out where *from_end* are, counted from the start."""
+        # One byte tells the length; it is cheaper to ask than to guess what else will be wanted.
+        request = self._request("0-0")
+        with self._pipeline([request]) as pipeline:
+            response = yield from pipeline.co_next_response()
+            assert response is not None
+            self._check_status(response)
+            if response.status == 200:
+                length = response.length
+            else:
+                length = self._content_range(response)[2]
+            if length is None:
+                raise UnsupportedResponse(
+                    f"the server does not say how long {self._path} is, so nothing can be read from "
+                    "its end"
+                )
+            self._check_version(response, length)
+            if response.status != 200:
+                yield from pipeline.co_next_response()
+        for piece in from_end:
+            piece.offset += length
+            if piece.offset < 0:
+                raise self._beyond(response.status, length)
+
+    # One response
+
+    @coroutine
+    def _co_take(
+        self, pipeline: Pipeline, response: HTTPResponse, spans: list[_Span]
+    ) -> PollGenerator[bool]:
+        """Read the first of *spans* from *response*, or all of them, and return whether it was all."""
+        self._check_status(response)
+        span = spans[0]
+        if response.status == 200:
+            length = response.length
+            self._check_version(response, length)
+            end = max(span.end for span in spans)
+            if length is not None and end > length:
+                raise self._beyond(200, length)
+            yield from self._co_fill(
+                pipeline, 0, [piece for each in spans for piece in each.pieces]
+            )
+            return True
+        first, last, length = self._content_range(response)
+        if response.length is not None and response.length != last - first + 1:
+            raise InvalidResponse(
+                f"the server sent Content-Range: bytes {first}-{last} with a content of "
+                f"{response.length} bytes"
+            )
+        self._check_version(response, length)
+        if first > span.start or last < span.end - 1:
+            if length is not None and span.end > length:
+                raise self._beyond(206, length)
+            raise InvalidResponse(
+                f"the server was asked for bytes {span.start}-{span.end - 1} of {self._path}, "
+                f"and sent bytes {first}-{last}"
+            )
+        yield from self._co_fill(pipeline, first, span.pieces)
+        return False
+
+    @coroutine
+    def _co_fill(
+        self, pipeline: Pipeline, position: int, pieces: list[_Piece]
+    ) -> PollGenerator[None]:
+        """Read *pieces*, in the order of their offsets, from content that begins at *position*."""
+        before: list[_Piece] = []
+        for piece in pieces:
+            if piece.offset > position:
+                yield from self._co_skip(pipeline, piece.offset - position)
+                position = piece.offset
+            # What was read already, because ranges overlap.
+            done = min(max(position - piece.offset, 0), piece.size)
+            _copy(before, piece, done)
+            yield from self._co_receive(pipeline, piece.view[done:])
+            position = max(position, piece.end)
+            before.append(piece)
+
+    @coroutine
+    def _co_receive(self, pipeline: Pipeline, view: memoryview) -> PollGenerator[None]:
+        receiver = self._conn._receiver
+        while view:
+            size = yield from pipeline.co_while_sending(receiver.co_readinto(view))
+            if not size:
+                raise InvalidResponse(
+                    f"the server sent less of {self._path} than it has announced: {len(view)} bytes "
+                    "are missing"
+                )
+            view = view[size:]
+
+    @coroutine
+    def _co_skip(self, pipeline: Pipeline, size: int) -> PollGenerator[None]:
+        if self._scratch is None:
+            self._scratch = memoryview(bytearray(_SCRATCH_SIZE))
+        while size:
+            part = min(size, _SCRATCH_SIZE)
+            yield from self._co_receive(pipeline, self._scratch[:part])
+            size -= part
+
+    # What the server says
+
+    def _check_status(self, response: HTTPResponse) -> None:
+        status = response.status
+        if status in (200, 206):
+            return
+        if status == 416:
+            match = CONTENT_RANGE.fullmatch(_latin_1(response, "Content-Range"))
+            length = int(match[4]) if match is not None and match[4] else None
+            raise self._beyond(status, length)
+        if status == 412:
+            raise ResourceChanged(
+                f"{self._path} is not the version with the entity tag {self._etag} any more",
+                status=status,
+            )
+        raise RangeError(
+            f"expected status 206 (Partial Content) for {self._path}, the server sent {status} "
+            f"{response.reason}",
+            status=status,
+        )
+
+    def _content_range(self, response: HTTPResponse) -> tuple[int, int, int | None]:
+        """Return first and last position of the content, and the complete length if it is said."""
+        value = _latin_1(response, "Content-Range")
+        match = CONTENT_RANGE.fullmatch(value)
+        if match is None or not match[1]:
+            raise InvalidResponse(
+                "expected 'Content-Range: bytes first-last/length' with status 206, "
+                f"the server sent {value[:80]!r}"
+            )
+        first, last = int(match[1]), int(match[2])
+        length = None if match[3] == b"*" else int(match[3])
+        if last < first or (length is not None and last >= length):
+            raise InvalidResponse(f"the server sent an impossible Content-Range: {value[:80]!r}")
+        return first, last, length
+
+    def _check_version(self, response: HTTPResponse, length: int | None) -> None:
+        """Raise `ResourceChanged` if *response* is not of the version that is read."""
+        etag: str | None = response.headers["ETag"]
+        last_modified: str | None = response.headers["Last-Modified"]
+        if etag is not None and etag.startswith("W/"):
+            # RFC 9110 §8.8.1: it says nothing of single bytes.
+            etag = None
+        found: list[tuple[str, object, object]] = [("entity tag", self._etag, etag)]
+        if self._seen_any:
+            found += [
+                ("date", self._last_modified, last_modified),
+                ("length", self._complete_length, length),
+            ]
+        for what, before, now in found:
+            if before is not None and now is not None and now != before:
+                raise ResourceChanged(
+                    f"{self._path} has changed: its {what} was {before}, and is {now}",
+                    status=response.status,
+                )
+        self._seen_any = True
+        self._etag = self._etag or etag
+        self._last_modified = self._last_modified or last_modified
+        if self._complete_length is None:
+            self._complete_length = length
+
+    def _beyond(self, status: int, length: int | None) -> RangeNotSatisfiable:
+        has = "is shorter than that" if length is None else f"has {length} bytes"
+        return RangeNotSatisfiable(
+            f"a range goes beyond the end of {self._path}, which {has}",
+            status=status,
+            complete_length=length,
+        )
+
+
+def _latin_1(response: HTTPResponse, name: str) -> bytes:
+    value: str | None = response.headers[name]
+    return (value or "").encode("latin-1")
+
+
+def _copy(sources: Iterable[_Piece], piece: _Piece, size: int) -> None:
+    """Copy the first *size* bytes of *piece* from others, which together have them."""
+    position = piece.offset
+    end = piece.offset + size
+    while position < end:
+        source = next(each for each in sources if each.offset <= position < each.end)
+        part = min(end, source.end) - position
+        start = position - source.offset
+        target = position - piece.offset
+        piece.view[target : target + part] = source.view[start : start + part]
+        position += part

@@ -1,0 +1,311 @@
+"""What becomes of a pipeline's requests when the connection is lost, or the server puts them off.
+
+The first part of `Pipeline`, which `_pipeline` goes on with: it takes possession of a connection,
+opens new ones, and decides which requests go again. Each network connection has a `State` of its own,
+and `State.outstanding` is what is under way on it. When it is lost, those requests go back to the
+`Feeder`, but for one that is given up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ._coroutine import coroutine
+from ._exceptions import (
+    CloseReason,
+    ConnectionClosed,
+    HTTPIOError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    StateError,
+    UnansweredRequest,
+    is_temp_network_error,
+)
+from ._feeding import Feeder
+from ._replay import RETRY_STATUSES, pause_before, retry_after
+from ._state import Exchange, Sending, as_unanswered
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final, TypeVar
+
+    from ._coroutine import PollCoroutine, PollGenerator, PollNeeded
+    from ._lifecycle import Lifecycle
+    from ._messages import HTTPResponse
+    from ._request import Request
+    from ._state import State
+
+    _T = TypeVar("_T")
+
+#: After these, when all is answered, the next request may connect anew unasked.
+_NOTHING_LOST: Final = frozenset(
+    (
+        CloseReason.SERVER_ANNOUNCED_CLOSE,
+        CloseReason.SERVER_CLOSED,
+        CloseReason.CONNECTION_LOST,
+        CloseReason.EARLY_RESPONSE,
+    )
+)
+
+
+class Recovery:
+    """The requests of a pipeline, and the connection that they go over."""
+
+    def __init__(
+        self,
+        conn: Lifecycle,
+        requests: Iterable[Request],
+        *,
+        depth: int,
+        retries: int,
+        backoff: float,
+        retry_partial: bool,
+        retry_after: float | None,
+    ) -> None:
+        if depth < 1 or retries < 0:
+            raise LocalProtocolError(
+                "a pipeline needs a depth of at least 1 and a number of retries that is not "
+                f"negative, got depth={depth} and retries={retries}"
+            )
+        self._conn: Final = conn
+        self._feeder: Final = Feeder(requests, conn._origin, add_content_md5=conn.content_md5)
+        self._depth: Final = depth
+        self._retries: Final = retries
+        self._backoff: Final = backoff
+        self._retry_partial: Final = retry_partial
+        self._longest_pause: Final = retry_after
+        # Responses with these are looked at before the caller gets them.
+        self._looked_at: Final = RETRY_STATUSES if retry_after is not None else frozenset[int]()
+        #: The present network connection, and how many responses it had brought before.
+        self._state: State | None = None
+        self._answered = 0
+        self._closed = False
+        #: Connections that were lost since one brought a complete response.
+        self._failures = 0
+        #: How long to wait, in seconds, before anything more is sent.
+        self._pause = 0.0
+        #: The request that was put off last at the server's wish, and how many times.
+        self._put_off: tuple[Request | None, int] = (None, 0)
+        #: The response whose content is up to the caller.
+        self._handed_over: HTTPResponse | None = None
+        #: The request of which the caller knows that its response broke off.
+        self._told: Exchange | None = None
+        #: What the sending half waits for, if it does.
+        self._send_wait: PollNeeded | None = None
+        #: What was received and not yet handed out.
+        self._pairs: deque[tuple[HTTPResponse, bytes]] = deque()
+
+    @property
+    def answered(self) -> int:
+        """Number of requests that have a complete response."""
+        return self._answered + (0 if self._state is None else self._state.answered)
+
+    if TYPE_CHECKING:
+
+        def co_while_sending(self, receiving: PollGenerator[_T]) -> PollCoroutine[_T]:
+            """Run what receives content for the caller, and send meanwhile; in the second part."""
+            ...
+
+    def release(self) -> bool:
+        """Let go of the connection if nothing is left to be done; return if that is so."""
+        if self._state is None or self._state.outstanding or self._feeder.has_more():
+            return False
+        self._finish()
+        return True
+
+    # Connections
+
+    def _begin(self) -> State:
+        """Take possession of the connection."""
+        conn = self._conn
+        state = conn._state
+        if conn._pipeline is not None and not conn._pipeline.release():
+            raise StateError(
+                "another pipeline is under way on this connection: iterate to its end, or close() it"
+            )
+        if conn._receiver.response_pending() or state.sending in (
+            Sending.AWAITING_CONTINUE,
+            Sending.SENDING_BODY,
+        ):
+            raise StateError(
+                "a request is not sent completely, or its response not read: finish that before "
+                "the pipeline begins"
+            )
+        if state.close_reason is not None:
+            # Unless somebody has to be told first.
+            if state.outstanding and not state.reopens:
+                raise state.closed_error()
+            conn._renew()
+        conn._pipeline = self
+        return self._use()
+
+    def _use(self) -> State:
+        """Work on the network connection that the object has now."""
+        conn = self._conn
+        self._state = conn._state
+        self._answered -= conn._state.answered
+        self._feeder.use(conn._sender, conn._receiver, conn._state, conn._transport)
+        return conn._state
+
+    def _leave(self, state: State) -> None:
+        """Work on that network connection no more."""
+        self._answered += state.answered
+        self._state = None
+
+    @coroutine
+    def _co_open(self) -> PollGenerator[None]:
+        try:
+            yield from self._conn._co_connect()
+        except ConnectionClosed:
+            raise
+        except (HTTPIOError, OSError) as exc:
+            self._failures += 1
+            if self._failures > self._retries or not is_temp_network_error(exc):
+                self._failures = 0
+                raise
+            self._pause = pause_before(self._failures, self._backoff)
+            return
+        self._use()
+
+    # When something goes wrong
+
+    def _puts_off(self, response: HTTPResponse, exchange: Exchange) -> bool:
+        """Have a request sent again later if the server wants that; return whether."""
+        assert self._longest_pause is not None
+        pause = retry_after(response)
+        request, count = self._put_off
+        count = count + 1 if request is response.request else 1
+        if (
+            pause is None
+            or pause > self._longest_pause
+            or count > self._retries
+            or not exchange.repeatable
+        ):
+            return False
+        state = self._state
+        assert state is not None
+        again = [each for each in state.outstanding if each is not exchange]
+        if len(again) == len(state.outstanding):
+            # It had no content, and counts as answered.
+            self._answered -= 1
+        # What was sent behind it must come behind it.
+        self._put_off = (response.request, count)
+        self._pause = pause
+        self._start_over([exchange, *again])
+        return True
+
+    def _lost(self, exc: ConnectionClosed | RemoteProtocolError) -> None:
+        """The connection is gone: have what is unanswered sent again, or raise what prevents that."""
+        state = self._state
+        assert state is not None
+        if state.close_reason is CloseReason.CLOSED_LOCALLY:
+            self._interrupted(state)
+        peer = self._conn._peer
+        # What is known of the first is looked at.
+        state.oldest()
+        unanswered = [*state.outstanding]
+        error: HTTPIOError | None = None
+        if state.ended_as_announced:
+            peer.closed_as_announced(state.answered)
+            self._failures = 0
+        else:
+            peer.broke(len(unanswered))
+            if state.answered:
+                self._failures = 0
+            if unanswered or not state.answered:
+                self._failures += 1
+            error = self._verdict(exc, unanswered)
+        self._start_over(unanswered)
+        if error is exc:
+            raise exc
+        if error is not None:
+            raise error from exc
+
+    def _verdict(
+        self, exc: ConnectionClosed | RemoteProtocolError, unanswered: list[Exchange | Request]
+    ) -> HTTPIOError | None:
+        """Take the first of *unanswered* from it if that is not to be sent again; return the reason."""
+        exhausted = self._failures > self._retries
+        if exhausted:
+            self._failures = 0
+        if not unanswered:
+            # A connection was closed before anything was sent over it.
+            return self._unanswered_error(exc, []) if exhausted else None
+        first = unanswered[0]
+        assert isinstance(first, Exchange)
+        told, self._told = first is self._told, None
+        broke_off = first.final_status != 0
+        if first.failure is not None:
+            # It will be raised in its turn.
+            return None
+        if isinstance(exc, RemoteProtocolError):
+            error: HTTPIOError = exc
+        elif (
+            exhausted
+            or not first.repeatable
+            or (broke_off and not self._retry_partial)
+            # Asking again would bring the same again.
+            or exc.reason is CloseReason.INVALID_RESPONSE
+        ):
+            error = self._unanswered_error(exc, unanswered)
+        else:
+            return None
+        del unanswered[0]
+        return None if told else error
+
+    def _start_over(self, unanswered: list[Exchange | Request]) -> None:
+        """Have *unanswered*, and all that was not sent, go over a new network connection."""
+        if self._failures and not self._pause:
+            self._pause = pause_before(self._failures, self._backoff)
+        assert self._state is not None
+        self._feeder.send_again(unanswered)
+        self._leave(self._state)
+        self._conn._renew()
+        self._use()
+
+    def _interrupted(self, state: State) -> None:
+        """Raise, because the connection was closed by the program in the middle."""
+        unanswered = [*state.outstanding]
+        state.closed_locally()
+        error = self._unanswered_error(state.closed_error(), unanswered)
+        self._closed = True
+        if self._conn._pipeline is self:
+            self._conn._pipeline = None
+        self._feeder.send_again(())
+        raise error
+
+    def _finish(self) -> None:
+        """All is done."""
+        conn = self._conn
+        self._closed = True
+        conn._pipeline = None
+        state = self._state
+        assert state is not None
+        self._leave(state)
+        if state.close_reason is None and not conn._transport.closed:
+            try:
+                # One response too many is how a wrong pairing shows.
+                conn._receiver.check_idle()
+            except ConnectionClosed:
+                pass
+        if state.close_reason in _NOTHING_LOST:
+            conn._renew()
+
+    def _unanswered_error(
+        self, exc: ConnectionClosed | RemoteProtocolError | None, sent: list[Exchange | Request]
+    ) -> ConnectionClosed:
+        """Return the exception that says what is unanswered: *sent*, and what waits behind that."""
+        unanswered = [as_unanswered(asked) for asked in sent]
+        unanswered += [
+            UnansweredRequest(queued.method, queued.path, not queued.spent, queued.request)
+            for queued in self._feeder.waiting()
+            if queued.failure is None
+        ]
+        reason = exc.reason if isinstance(exc, ConnectionClosed) else None
+        why = str(exc) if reason is None else reason.value
+        what = f"{unanswered[0].method} {unanswered[0].path} has" if unanswered else "there is"
+        message = f"{what} no complete response: {why}"
+        return ConnectionClosed(
+            message, reason=reason, unanswered=tuple(unanswered), answered=self.answered
+        )
