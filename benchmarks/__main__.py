@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .measuring import Series, Worker, WorkerFailed, take_turns
 from .report import Table, Target
-from .servers import ServerMissing, bulk_server, nginx
+from .servers import ServerMissing, make_objects, nginx, program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,10 +36,22 @@ class Effort:
     large_rounds: int
     large_body: int
     """MiB."""
+    objects: int
+    flood: int
 
 
-FULL = Effort(imports=60, rounds=9, requests=2000, large_rounds=9, large_body=LARGE_BODY)
-QUICK = Effort(imports=15, rounds=3, requests=500, large_rounds=3, large_body=128)
+FULL = Effort(
+    imports=60,
+    rounds=9,
+    requests=2000,
+    large_rounds=9,
+    large_body=LARGE_BODY,
+    objects=20_000,
+    flood=100_000,
+)
+QUICK = Effort(
+    imports=15, rounds=3, requests=500, large_rounds=3, large_body=128, objects=2_000, flood=20_000
+)
 
 
 def cpus() -> tuple[int | None, int | None]:
@@ -126,7 +138,7 @@ def large(effort: Effort, directory: Path) -> list[Table]:
     }
     client_cpu = server_cpu = cpus()[0]
     tables = []
-    with bulk_server(directory, cpu=server_cpu) as port:
+    with program("bulk_server", directory, cpu=server_cpu) as port:
         for direction, names in directions.items():
             for kib in (256, 64):
                 measured = take_turns(
@@ -151,7 +163,7 @@ def large(effort: Effort, directory: Path) -> list[Table]:
 def memory(effort: Effort, directory: Path) -> list[Table]:
     """The most memory that a client ever has resident while it transfers a body."""
     sizes = (64, effort.large_body)
-    with bulk_server(directory, cpu=None) as port:
+    with program("bulk_server", directory, cpu=None) as port:
         tables = []
         for name in ("httpio readinto", "httpio write", "raw recv_into", "raw sendall"):
             series = []
@@ -191,12 +203,75 @@ def pipelined(effort: Effort, directory: Path) -> list[Table]:
     ]
 
 
+def objects(effort: Effort, directory: Path) -> list[Table]:
+    """Many different small objects, each handed to the caller."""
+    names = [
+        "raw loop",
+        "httpio with_bodies",
+        "httpio readall",
+        "pycurl multi, 64 connections",
+        "dugong",
+    ]
+    make_objects(directory, effort.objects)
+    cpu, _ = cpus()
+    with nginx(directory, cpu=cpu) as port:
+        measured = take_turns(
+            [(name, (port, effort.objects)) for name in names],
+            count=effort.objects,
+            rounds=effort.rounds,
+            scale=MICROSECONDS,
+            cpu=cpu,
+        )
+    return [
+        Table(
+            f"{effort.objects} objects of 1 to 4 KiB from nginx",
+            "CPU µs per object",
+            measured.series,
+            [
+                Target("httpio with_bodies", "raw loop", 2.0),
+                Target("httpio with_bodies", "raw loop", 1.6, binding=False),
+                Target("httpio with_bodies", "pycurl multi, 64 connections", 0.6),
+                Target("httpio with_bodies", "dugong", 0.05),
+            ],
+            measured.missing,
+        )
+    ]
+
+
+def flood(effort: Effort, directory: Path) -> list[Table]:
+    """Pipelined responses from a server that is never waited for."""
+    names = ["raw loop, flood", "httptools", "httptools, headers", "httpio with_bodies, flood"]
+    client_cpu, server_cpu = cpus()
+    with program("flood_server", directory, cpu=server_cpu) as port:
+        measured = take_turns(
+            [(name, (port, effort.flood)) for name in names],
+            count=effort.flood,
+            rounds=effort.rounds,
+            scale=MICROSECONDS,
+            cpu=client_cpu,
+        )
+    return [
+        Table(
+            f"{effort.flood} responses of 512 bytes from a server that is never waited for",
+            "CPU µs per response",
+            measured.series,
+            [
+                Target("httpio with_bodies, flood", "httptools", 3.0),
+                Target("httpio with_bodies, flood", "httptools", 2.0, binding=False),
+            ],
+            measured.missing,
+        )
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[Effort, Path], list[Table]]] = {
     "imports": imports,
     "sequential": sequential,
     "large": large,
     "memory": memory,
     "pipelined": pipelined,
+    "objects": objects,
+    "flood": flood,
 }
 
 

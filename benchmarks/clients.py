@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     import select
@@ -390,6 +390,296 @@ class Coroutines(HttpioGet):
                 yield self._may_send
 
 
+# --- Many different objects, each handed to the caller: CLIENT PORT COUNT ---------------------------
+
+
+def object_path(number: int) -> str:
+    """Return the path of an object; see `benchmarks.servers.object_content`."""
+    return f"/objects/{number:06d}"
+
+
+class Objects:
+    """What the clients below have in common. An operation is one object."""
+
+    def __init__(self, port: str, count: str) -> None:
+        from .servers import object_sizes
+
+        self._port: Final = port
+        self._sizes: Final = object_sizes(int(count))
+        self._paths: Final = [object_path(number) for number in range(int(count))]
+
+    def check(self, received: int, count: int) -> None:
+        """Fail unless *received* bytes are the content of the first *count* objects."""
+        expected = sum(self._sizes[:count])
+        if received != expected:
+            raise AssertionError(f"expected {expected} bytes of content, got {received}")
+
+
+class RawObjects(Objects):
+    """The floor: sends the same requests, receives what comes and looks at none of it."""
+
+    def __init__(self, port: str, count: str) -> None:
+        import select
+
+        super().__init__(port, count)
+        head = f"Host: {HOST}:{port}\r\nAccept-Encoding: identity\r\nContent-Length: 0"
+        self._requests: Final = [
+            f"GET {path} HTTP/1.1\r\n{head}\r\n\r\n".encode() for path in self._paths
+        ]
+        self._sock: Final = connect(port)
+        self._sock.setblocking(False)
+        self._poll: Final = select.poll()
+        self._expected: Final[dict[int, int]] = {}
+
+    def __call__(self, count: int) -> None:
+        if count not in self._expected:
+            # Heads differ in length. The first round, which is not measured, learns the sum.
+            self._expected[count] = self._transfer(count, None)
+        else:
+            assert self._transfer(count, self._expected[count]) == self._expected[count]
+
+    def _transfer(self, count: int, expected: int | None) -> int:
+        sock, poll = self._sock, self._poll
+        to_send = memoryview(b"".join(self._requests[:count]))
+        buffer = bytearray(65536)
+        received = 0
+        poll.register(sock, 5)
+        while received != expected:
+            if not poll.poll(1000 if expected is None else 60_000):
+                break
+            if to_send:
+                try:
+                    to_send = to_send[sock.send(to_send) :]
+                except BlockingIOError:
+                    pass
+                if not to_send:
+                    poll.register(sock, 1)
+            try:
+                size = len(buffer)
+                while size == len(buffer):
+                    size = sock.recv_into(buffer)
+                    received += size
+            except BlockingIOError:
+                pass
+        return received
+
+
+class PipelineWithBodies(Objects):
+    """httpio, one thread, pairs of response and content."""
+
+    def __init__(self, port: str, count: str) -> None:
+        from httpio import Request
+
+        super().__init__(port, count)
+        # The floor has its requests made beforehand, too.
+        self._requests: Final = [Request("GET", path) for path in self._paths]
+        self._connection: Final = open_httpio(port)
+
+    def __call__(self, count: int) -> None:
+        requests = self._requests[:count]
+        received = number = 0
+        for response, content in self._connection.pipeline(requests).with_bodies():
+            assert response.status == 200
+            received += len(content)
+            number += 1
+        assert number == count
+        self.check(received, count)
+
+
+class PipelineReadall(PipelineWithBodies):
+    """httpio, one thread, heads, and the content by ``readall``."""
+
+    def __call__(self, count: int) -> None:
+        readall = self._connection.readall
+        requests = self._requests[:count]
+        received = number = 0
+        for response in self._connection.pipeline(requests):
+            assert response.status == 200
+            received += len(readall())
+            number += 1
+        assert number == count
+        self.check(received, count)
+
+
+class PycurlMulti(Objects):
+    """libcurl's multi interface, with 64 connections."""
+
+    CONNECTIONS: Final = 64
+
+    def __init__(self, port: str, count: str) -> None:
+        import pycurl
+
+        super().__init__(port, count)
+        self._pycurl: Final = pycurl
+        self._multi: Final = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self.CONNECTIONS)
+        self._idle: Final = [pycurl.Curl() for _ in range(self.CONNECTIONS)]
+
+    def __call__(self, count: int) -> None:
+        from io import BytesIO
+
+        pycurl, multi = self._pycurl, self._multi
+        prefix = f"http://{HOST}:{self._port}"
+        paths = iter(self._paths[:count])
+        under_way: dict[object, BytesIO] = {}
+        received = number = 0
+        while number < count:
+            while self._idle and (path := next(paths, None)) is not None:
+                curl = self._idle.pop()
+                content = under_way[curl] = BytesIO()
+                curl.setopt(pycurl.URL, prefix + path)
+                curl.setopt(pycurl.WRITEDATA, content)
+                multi.add_handle(curl)
+            while multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
+                pass
+            _, done, failed = multi.info_read()
+            assert not failed, failed
+            for curl in done:
+                assert curl.getinfo(pycurl.RESPONSE_CODE) == 200
+                received += len(under_way.pop(curl).getvalue())
+                number += 1
+                multi.remove_handle(curl)
+                self._idle.append(curl)
+            if not done:
+                multi.select(1.0)
+        self.check(received, count)
+
+
+# --- Responses from a server that is never waited for: CLIENT PORT COUNT ----------------------------
+
+
+class RawFlood(RawObjects):
+    """The floor: receives and looks at nothing."""
+
+
+class PipelineFlood(PipelineWithBodies):
+    """httpio, one thread, pairs of response and content."""
+
+    def check(self, received: int, count: int) -> None:
+        from .flood_server import CONTENT_SIZE
+
+        assert received == count * CONTENT_SIZE
+
+
+class HttptoolsFlood(RawObjects):
+    """The parser of Node.js, and the same loop around it as for the floor.
+
+    With as few callbacks as can be: content, and the end of a message. Status and headers are not
+    asked for.
+    """
+
+    def _transfer(self, count: int, expected: int | None) -> int:
+        from httptools import HttpResponseParser
+
+        self._number = 0
+        self._content_size = 0
+        sock, poll = self._sock, self._poll
+        parser = HttpResponseParser(self)
+        to_send = memoryview(b"".join(self._requests[:count]))
+        buffer = bytearray(65536)
+        view = memoryview(buffer)
+        poll.register(sock, 5)
+        while self._number < count:
+            assert poll.poll(60_000)
+            if to_send:
+                try:
+                    to_send = to_send[sock.send(to_send) :]
+                except BlockingIOError:
+                    pass
+                if not to_send:
+                    poll.register(sock, 1)
+            try:
+                size = len(buffer)
+                while size == len(buffer):
+                    size = sock.recv_into(buffer)
+                    parser.feed_data(view[:size])
+            except BlockingIOError:
+                pass
+        return self._content_size
+
+    def on_body(self, data: bytes) -> None:
+        self._content_size += len(data)
+
+    def on_message_complete(self) -> None:
+        self._number += 1
+
+
+class HttptoolsFloodWhole(HttptoolsFlood):
+    """The same, but each response is made ready for a caller: status, headers, content."""
+
+    def __init__(self, port: str, count: str) -> None:
+        super().__init__(port, count)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body: list[bytes] = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_body(self, data: bytes) -> None:
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        self._number += 1
+        content = b"".join(self._body)
+        self._content_size += len(content)
+        self._headers = []
+        self._body = []
+
+
+class Dugong(Objects):
+    """dugong 3, a coroutine that sends and one that reads, as its documentation shows."""
+
+    def __init__(self, port: str, count: str) -> None:
+        import select
+
+        import dugong
+
+        super().__init__(port, count)
+        self._connection: Final = dugong.HTTPConnection(HOST, int(port))
+        self._connection.connect()
+        self._new_poll: Final[Callable[[], select.poll]] = select.poll
+
+    def __call__(self, count: int) -> None:
+        self._received = 0
+        fd = (
+            self._connection.socket_fileno()
+            if hasattr(self._connection, "socket_fileno")
+            else self._connection._sock.fileno()
+        )
+        poller = self._new_poll()
+        waiting: dict[Any, int] = {}
+        runnable = [self._send(count), self._read(count)]
+        while runnable or waiting:
+            for each in runnable:
+                try:
+                    waiting[each] = next(each).mask
+                except StopIteration:
+                    waiting.pop(each, None)
+            runnable = []
+            if waiting:
+                mask = 0
+                for one in waiting.values():
+                    mask |= one
+                poller.register(fd, mask)
+                ((_, events),) = poller.poll(60_000)
+                runnable = [each for each, needed in waiting.items() if events & needed]
+        self.check(self._received, count)
+
+    def _send(self, count: int) -> Any:
+        for path in self._paths[:count]:
+            yield from self._connection.co_send_request("GET", path)
+
+    def _read(self, count: int) -> Any:
+        for _ in range(count):
+            while not self._connection.response_pending():
+                from dugong import PollNeeded
+
+                yield PollNeeded(self._connection._sock.fileno(), 4)
+            response = yield from self._connection.co_read_response()
+            assert response.status == 200
+            self._received += len((yield from self._connection.co_readall()))
+
+
 CLIENTS: dict[str, Callable[..., Client]] = {
     "raw socket": RawGet,
     "raw socket, httptools": HttptoolsGet,
@@ -406,4 +696,13 @@ CLIENTS: dict[str, Callable[..., Client]] = {
     "httpio, two threads": TwoThreads,
     "httpio, cofunction": Cofunction,
     "httpio, coroutines": Coroutines,
+    "raw loop": RawObjects,
+    "httpio with_bodies": PipelineWithBodies,
+    "httpio readall": PipelineReadall,
+    "pycurl multi, 64 connections": PycurlMulti,
+    "dugong": Dugong,
+    "raw loop, flood": RawFlood,
+    "httptools": HttptoolsFlood,
+    "httptools, headers": HttptoolsFloodWhole,
+    "httpio with_bodies, flood": PipelineFlood,
 }

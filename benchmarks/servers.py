@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sys
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ daemon off;
 master_process off;
 pid {directory}/nginx.pid;
 error_log stderr warn;
-events {{ worker_connections 64; }}
+events {{ worker_connections 512; }}
 http {{
   access_log off;
   default_type application/octet-stream;
@@ -47,6 +48,24 @@ class ServerMissing(Exception):
     """A server is not installed."""
 
 
+OBJECT_SIZES = (1024, 4096)
+"""Bytes: the least and the most that an object has."""
+
+
+def object_sizes(count: int) -> list[int]:
+    """Return the sizes of the first *count* objects, in bytes: always the same."""
+    generator = random.Random(1)
+    return [generator.randint(*OBJECT_SIZES) for _ in range(count)]
+
+
+def make_objects(directory: Path, count: int) -> None:
+    """Write *count* different objects to *directory*."""
+    (directory / "objects").mkdir()
+    for number, size in enumerate(object_sizes(count)):
+        content = random.Random(number).randbytes(size)
+        (directory / "objects" / f"{number:06d}").write_bytes(content)
+
+
 @contextmanager
 def nginx(directory: Path, *, cpu: int | None) -> Iterator[int]:
     """Serve the files of *directory* with nginx, on *cpu* alone. Gives the port."""
@@ -64,15 +83,15 @@ def nginx(directory: Path, *, cpu: int | None) -> Iterator[int]:
 
 
 @contextmanager
-def bulk_server(directory: Path, *, cpu: int | None) -> Iterator[int]:
-    """Run `benchmarks.bulk_server` on *cpu* alone. Gives the port."""
+def program(name: str, directory: Path, *, cpu: int | None) -> Iterator[int]:
+    """Run the server *name*, a program of this directory, on *cpu* alone. Gives the port."""
     (port,) = free_ports(1)
     command: list[str | Path] = [
         sys.executable,
-        Path(__file__).with_name("bulk_server.py"),
+        Path(__file__).with_name(f"{name}.py"),
         str(port),
     ]
-    with running(command, [("127.0.0.1", port)], directory / "bulk_server.log") as process:
+    with running(command, [("127.0.0.1", port)], directory / f"{name}.log") as process:
         _pin(process, cpu)
         yield port
 
