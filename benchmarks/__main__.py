@@ -6,12 +6,16 @@ import argparse
 import json
 import os
 import platform
+import random
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.support.delay_proxy import delay_proxy
 
 from .measuring import Series, Worker, WorkerFailed, take_turns
 from .report import Table, Target
@@ -24,6 +28,8 @@ MICROSECONDS = 1e6
 DOCUMENT_SIZE = 1024
 LARGE_BODY = 1024
 """MiB."""
+ROUND_TRIP = 0.02
+"""Seconds to a distant server and back."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class Effort:
     """MiB."""
     objects: int
     flood: int
+    distant_rounds: int
+    ranges: int
 
 
 FULL = Effort(
@@ -48,9 +56,13 @@ FULL = Effort(
     large_body=LARGE_BODY,
     objects=20_000,
     flood=100_000,
+    distant_rounds=5,
+    ranges=1000,
 )
 QUICK = Effort(
-    imports=15, rounds=3, requests=500, large_rounds=3, large_body=128, objects=2_000, flood=20_000
+    imports=15, rounds=3, requests=500, large_rounds=3, large_body=128, objects=2_000, flood=20_000,
+    distant_rounds=2,
+    ranges=100,
 )
 
 
@@ -264,6 +276,90 @@ def flood(effort: Effort, directory: Path) -> list[Table]:
     ]
 
 
+def distant(effort: Effort, directory: Path) -> list[Table]:
+    """The same objects, from a server that is farther away."""
+    names = ["raw loop", "httpio with_bodies", "httpio readall", "pycurl multi, 64 connections"]
+    make_objects(directory, effort.objects)
+    with nginx(directory, cpu=None) as server, delay_proxy(server, ROUND_TRIP) as port:
+        measured = take_turns(
+            [(name, (port, effort.objects)) for name in names],
+            count=effort.objects,
+            rounds=effort.distant_rounds,
+            scale=MICROSECONDS,
+            cpu=None,
+        )
+    return [
+        Table(
+            f"{effort.objects} objects of 1 to 4 KiB, {ROUND_TRIP * 1000:.0f} ms away",
+            "elapsed µs per object",
+            measured.wall,
+            [
+                Target("httpio with_bodies", "raw loop", 1.2),
+                Target("httpio with_bodies", "pycurl multi, 64 connections", 0.1),
+            ],
+            measured.missing,
+        )
+    ]
+
+
+def depths(effort: Effort, directory: Path) -> list[Table]:
+    """The same objects, near and far, with more and more requests under way: informative."""
+    make_objects(directory, effort.objects)
+    tables = []
+    for round_trip in (0.0, 0.001, ROUND_TRIP):
+        with ExitStack() as stack:
+            port = stack.enter_context(nginx(directory, cpu=None))
+            if round_trip:
+                port = stack.enter_context(delay_proxy(port, round_trip))
+            series = []
+            for depth in (1, 4, 16, 64, 256, 1024, 4096):
+                # Not to wait for minutes where each object costs a round trip.
+                count = min(effort.objects, 300 * depth)
+                measured = take_turns(
+                    [("httpio with_bodies", (port, effort.objects, depth))],
+                    count=count,
+                    rounds=effort.distant_rounds,
+                    scale=MICROSECONDS,
+                    cpu=None,
+                )
+                series.append(Series(f"depth {depth}", measured.wall[0].values))
+        tables.append(
+            Table(
+                f"Objects of 1 to 4 KiB, {round_trip * 1000:.0f} ms away",
+                "elapsed µs per object",
+                series,
+            )
+        )
+    return tables
+
+
+def ranges(effort: Effort, directory: Path) -> list[Table]:
+    """Ranges of 8 KiB out of a file of 1 GiB, from a server that is farther away."""
+    names = ["httpio read_ranges", "http.client, one at a time"]
+    file = directory / "large"
+    with file.open("wb") as writer:
+        generator = random.Random(4)
+        for _ in range(1024):
+            writer.write(generator.randbytes(1 << 20))
+    with nginx(directory, cpu=None) as server, delay_proxy(server, ROUND_TRIP) as port:
+        measured = take_turns(
+            [(name, (port, str(file), effort.ranges)) for name in names],
+            count=effort.ranges,
+            rounds=effort.distant_rounds,
+            scale=MICROSECONDS,
+            cpu=None,
+        )
+    return [
+        Table(
+            f"{effort.ranges} ranges of 8 KiB out of 1 GiB, {ROUND_TRIP * 1000:.0f} ms away",
+            "elapsed µs per range",
+            measured.wall,
+            [Target(names[0], names[1], 0.05)],
+            measured.missing,
+        )
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[Effort, Path], list[Table]]] = {
     "imports": imports,
     "sequential": sequential,
@@ -272,6 +368,9 @@ BENCHMARKS: dict[str, Callable[[Effort, Path], list[Table]]] = {
     "pipelined": pipelined,
     "objects": objects,
     "flood": flood,
+    "distant": distant,
+    "depths": depths,
+    "ranges": ranges,
 }
 
 

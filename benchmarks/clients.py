@@ -467,18 +467,19 @@ class RawObjects(Objects):
 class PipelineWithBodies(Objects):
     """httpio, one thread, pairs of response and content."""
 
-    def __init__(self, port: str, count: str) -> None:
+    def __init__(self, port: str, count: str, depth: str = "") -> None:
         from httpio import Request
 
         super().__init__(port, count)
         # The floor has its requests made beforehand, too.
         self._requests: Final = [Request("GET", path) for path in self._paths]
         self._connection: Final = open_httpio(port)
+        self._options: Final = {"depth": int(depth)} if depth else {}
 
     def __call__(self, count: int) -> None:
         requests = self._requests[:count]
         received = number = 0
-        for response, content in self._connection.pipeline(requests).with_bodies():
+        for response, content in self._connection.pipeline(requests, **self._options).with_bodies():
             assert response.status == 200
             received += len(content)
             number += 1
@@ -493,7 +494,7 @@ class PipelineReadall(PipelineWithBodies):
         readall = self._connection.readall
         requests = self._requests[:count]
         received = number = 0
-        for response in self._connection.pipeline(requests):
+        for response in self._connection.pipeline(requests, **self._options):
             assert response.status == 200
             received += len(readall())
             number += 1
@@ -680,6 +681,63 @@ class Dugong(Objects):
             self._received += len((yield from self._connection.co_readall()))
 
 
+# --- Ranges of a large file. An operation is one range: CLIENT PORT FILE COUNT ----------------------
+
+RANGE_SIZE = 8192
+
+
+class Ranges:
+    """What the clients below have in common."""
+
+    def __init__(self, port: str, file: str, count: str) -> None:
+        import random
+
+        self._port: Final = int(port)
+        self._file: Final = open(file, "rb")  # noqa: SIM115 - as long as the process
+        generator = random.Random(3)
+        size = os.fstat(self._file.fileno()).st_size
+        self._offsets: Final = [generator.randrange(size - RANGE_SIZE) for _ in range(int(count))]
+        self._path: Final = "/" + os.path.basename(file)
+
+    def check(self, contents: list[bytes]) -> None:
+        """Fail unless *contents* are the first of the ranges."""
+        for offset, content in zip(self._offsets, contents, strict=False):
+            if os.pread(self._file.fileno(), RANGE_SIZE, offset) != content:
+                raise AssertionError(f"the range at {offset} is not what is in the file")
+
+
+class HttpioRanges(Ranges):
+    """httpio, ``read_ranges``."""
+
+    def __init__(self, port: str, file: str, count: str) -> None:
+        super().__init__(port, file, count)
+        self._connection: Final = open_httpio(port)
+
+    def __call__(self, count: int) -> None:
+        ranges = [(offset, RANGE_SIZE) for offset in self._offsets[:count]]
+        self.check(self._connection.read_ranges(self._path, ranges))
+
+
+class HttpClientRanges(Ranges):
+    """http.client, one range after the other on one connection."""
+
+    def __init__(self, port: str, file: str, count: str) -> None:
+        from http.client import HTTPConnection
+
+        super().__init__(port, file, count)
+        self._connection: Final = HTTPConnection(HOST, self._port)
+
+    def __call__(self, count: int) -> None:
+        contents = []
+        for offset in self._offsets[:count]:
+            headers = {"Range": f"bytes={offset}-{offset + RANGE_SIZE - 1}"}
+            self._connection.request("GET", self._path, headers=headers)
+            response = self._connection.getresponse()
+            assert response.status == 206
+            contents.append(response.read())
+        self.check(contents)
+
+
 CLIENTS: dict[str, Callable[..., Client]] = {
     "raw socket": RawGet,
     "raw socket, httptools": HttptoolsGet,
@@ -705,4 +763,6 @@ CLIENTS: dict[str, Callable[..., Client]] = {
     "httptools": HttptoolsFlood,
     "httptools, headers": HttptoolsFloodWhole,
     "httpio with_bodies, flood": PipelineFlood,
+    "httpio read_ranges": HttpioRanges,
+    "http.client, one at a time": HttpClientRanges,
 }

@@ -1,7 +1,7 @@
-"""A thousand documents over one connection, fetched in three ways.
+"""A thousand documents over one connection, fetched in four ways.
 
-Starts a server on the loopback interface and fetches every document one at a time, pipelined with
-two threads, and pipelined with coroutines; first directly, then through a proxy that simulates the
+Starts a server on the loopback interface and fetches every document one at a time, with a pipeline,
+pipelined with two threads, and pipelined with coroutines; first directly, then through a proxy that simulates the
 round trip to a server farther away. Every document is compared with what is on the server's disk.
 
 Ends with code 1 if one did not arrive as it is there. ``--help`` tells what can be changed.
@@ -26,7 +26,7 @@ from demo_support import servers
 from demo_support.documents import Document, find_differences, make_documents
 from demo_support.progress import Progress
 
-from httpio import POLLOUT, HTTPConnection, HTTPIOError, PollNeeded, coroutine
+from httpio import POLLOUT, HTTPConnection, HTTPIOError, PollNeeded, Request, coroutine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ TIMEOUT = 30.0
 """Seconds without a sign of the server after which the demo gives up."""
 
 
-# --- Three ways to fetch documents over one connection. Each adds the bodies to a list, in order. --
+# --- Four ways to fetch documents over one connection. Each adds the bodies to a list, in order. --
 
 
 def fetch_one_at_a_time(
@@ -50,6 +50,16 @@ def fetch_one_at_a_time(
         connection.send_request("GET", document.path)
         expect_ok(connection.read_response())
         bodies.append(connection.readall())
+
+
+def fetch_with_a_pipeline(
+    connection: HTTPConnection, documents: Sequence[Document], bodies: list[bytes]
+) -> None:
+    """Send while reading, as much as the server takes."""
+    requests = (Request("GET", document.path) for document in documents)
+    for response, body in connection.pipeline(requests).with_bodies():
+        expect_ok(response)
+        bodies.append(body)
 
 
 def fetch_with_two_threads(
@@ -143,6 +153,7 @@ class Failed(Exception):
 
 WAYS: dict[str, Fetch] = {
     "one at a time": fetch_one_at_a_time,
+    "pipeline": fetch_with_a_pipeline,
     "pipelined, two threads": fetch_with_two_threads,
     "pipelined, coroutines": fetch_with_coroutines,
 }

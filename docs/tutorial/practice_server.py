@@ -2,7 +2,8 @@
 
     python3 practice_server.py [PORT]
 
-It listens on this machine only, on port 8000 if none is given, and keeps nothing when it ends.
+It listens on this machine only, on port 8000 if none is given, and keeps nothing when it ends. It knows
+ranges of bytes, one at a time.
 
 GET /hello.txt      a short text
 GET /pages/N        page N, which has N lines
@@ -17,6 +18,7 @@ GET /silence        does not answer
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 from contextlib import suppress
@@ -84,11 +86,25 @@ class PracticeHandler(BaseHTTPRequestHandler):
     def answer(
         self, status: int, content: bytes = b"", length: int | None = None, last: bool = False
     ) -> None:
+        byte_range = None
+        if status == 200 and (
+            match := re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"] or "")
+        ):
+            first, last_wanted = map(int, match.groups())
+            status = 206 if first < len(content) else 416
+            byte_range = f"bytes */{len(content)}"
+            if status == 206:
+                content, complete = content[first : last_wanted + 1], len(content)
+                byte_range = f"bytes {first}-{first + len(content) - 1}/{complete}"
+            else:
+                content = b""
         # Older Pythons have another phrase for 413 than RFC 9110.
         self.send_response(status, "Content Too Large" if status == 413 else None)
         if status != 204:
             self.send_header("Content-Type", "text/plain; charset=utf-8")
             self.send_header("Content-Length", str(len(content) if length is None else length))
+        if byte_range is not None:
+            self.send_header("Content-Range", byte_range)
         if last and length is None:
             self.send_header("Connection", "close")
         self.end_headers()

@@ -27,14 +27,16 @@ class Run(Protocol):
 
     directory: Path
 
-    def __call__(self, name: str, *arguments: str | int, stdin: bytes = b"") -> str: ...
+    def __call__(
+        self, name: str, *arguments: str | int, stdin: bytes = b"", code: int = 0
+    ) -> str: ...
 
 
 class _Run:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def __call__(self, name: str, *arguments: str | int, stdin: bytes = b"") -> str:
+    def __call__(self, name: str, *arguments: str | int, stdin: bytes = b"", code: int = 0) -> str:
         done = subprocess.run(
             [sys.executable, "-W", "error", EXAMPLES / f"{name}.py", *map(str, arguments)],
             cwd=self.directory,
@@ -44,7 +46,7 @@ class _Run:
             check=False,
         )
         assert not done.stderr, done.stderr.decode()
-        assert done.returncode == 0
+        assert done.returncode == code
         return done.stdout.decode()
 
 

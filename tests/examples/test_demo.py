@@ -58,7 +58,7 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("server", ["nginx", "embedded"])
-def test_fetches_everything_in_three_ways(server: str, tmp_path: Path) -> None:
+def test_fetches_everything_in_four_ways(server: str, tmp_path: Path) -> None:
     if server == "nginx":
         start_or_skip(lambda: find_program("nginx", "nginx"))
     command = ("--documents", "40", "--round-trip", "0", "4", "--server", server)
@@ -68,7 +68,7 @@ def test_fetches_everything_in_three_ways(server: str, tmp_path: Path) -> None:
     assert not errors
     assert process.returncode == 0
     rows = re.findall(r"^ +(0|4) ms  (\S.*?)  +[\d.]+ s +[\d.]+x +\d+ µs$", output, re.MULTILINE)
-    ways = ["one at a time", "pipelined, two threads", "pipelined, coroutines"]
+    ways = ["one at a time", "pipeline", "pipelined, two threads", "pipelined, coroutines"]
     assert rows == [(round_trip, way) for round_trip in "04" for way in ways]
     assert "Every document arrived" in output
     # Neither bars nor colours, where nobody would see them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import zipfile
 from base64 import b64encode
 from hashlib import sha256 as new_sha256
 from itertools import count
@@ -68,6 +69,49 @@ def test_download_pipelined(endpoint: Endpoint, address: tuple[str, int], run: R
     for document in endpoint.documents[:COUNT]:
         content = (run.directory / "docs" / document.name).read_bytes()
         assert sha256(content) == document.sha256, document.name
+
+
+@downloads
+def test_download_many(endpoint: Endpoint, address: tuple[str, int], run: Run) -> None:
+    assert run("download_many", *address, *paths(endpoint)) == ""
+    for document in endpoint.documents[:COUNT]:
+        content = (run.directory / "docs" / document.name).read_bytes()
+        assert sha256(content) == document.sha256, document.name
+    assert not list(run.directory.rglob("*.part"))
+
+
+def test_what_download_many_cannot_have(run: Run, scripted_server: ServerFactory) -> None:
+    server = scripted_server(
+        scripted.expect_head(b"GET /a "),
+        scripted.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"),
+        scripted.expect_head(b"GET /b "),
+        scripted.expect_head(b"GET /c "),
+        scripted.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbro"),
+        scripted.close(),
+        scripted.accept(),
+        scripted.expect_head(b"GET /c "),
+        scripted.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+    )
+    output = run("download_many", server.host, server.port, "/a", "/b", "/c", code=1)
+    first, second = output.splitlines()
+    assert first.startswith("/b: GET /b has no complete response")
+    assert second == "/c: 404 Not Found"
+    assert (run.directory / "a").read_bytes() == b"whole"
+    assert not (run.directory / "b").exists()
+
+
+@endpoints(transports=[Transport.PLAIN], servers=["nginx"])
+def test_read_zip(endpoint: Endpoint, address: tuple[str, int], run: Run) -> None:
+    generator = random.Random(9)
+    contents = {f"member-{number}": generator.randbytes(25_000).hex() for number in range(40)}
+    name = f"archive-{next(_numbers)}.zip"
+    with zipfile.ZipFile(endpoint.server.stored_in / "upload" / name, "w") as archive:
+        for member, content in contents.items():
+            archive.writestr(member, content)
+    path = f"/upload/{name}"
+    assert run("read_zip", *address, path).splitlines() == [f"50000 {one}" for one in contents]
+    output = run("read_zip", *address, path, "member-3", "member-30")
+    assert output == contents["member-3"] + contents["member-30"]
 
 
 @uploads

@@ -83,7 +83,8 @@ class _Connection:
 class AnsweringServer(Server):
     """Answers each request with what *answer* makes of it; `asked` has all of them, in their order.
 
-    *small*: with the smallest buffers that the kernel has. Otherwise as `Server`.
+    *early* is asked when a head has arrived, without its content, and may answer at once. *small*: with the smallest
+    buffers that the kernel has. Otherwise as `Server`.
     """
 
     def __init__(
@@ -93,8 +94,10 @@ class AnsweringServer(Server):
         *,
         tcp: bool = False,
         small: bool = False,
+        early: Callable[[Asked], Answer | None] | None = None,
     ) -> None:
         super().__init__(tls, tcp=tcp)
+        self._early = early
         self._answer = answer
         self._small = small
         self._connections: list[_Connection] = []
@@ -119,12 +122,9 @@ class AnsweringServer(Server):
             if end.unread:
                 connection.parser.receive_data(bytes(end.unread))
                 end.unread.clear()
-            asked = self._next_request(connection)
-            if asked is None:
+            answer = self._next_answer(connection)
+            if answer is None:
                 break
-            answer = self._answer(asked)
-            if isinstance(answer, bytes):
-                answer = Answer(answer)
             connection.outgoing += answer.data
             connection.then = answer.then
             self._flush(connection)
@@ -140,13 +140,16 @@ class AnsweringServer(Server):
                 connection.over = True
                 end.close()
 
-    def _next_request(self, connection: _Connection) -> Asked | None:
+    def _next_answer(self, connection: _Connection) -> Answer | None:
+        """Return the answer to the next request, `None` if there is none."""
         parser = connection.parser
         while True:
             event = parser.next_event()
             if isinstance(event, h11.Request):
                 connection.head = event
                 connection.content = bytearray()
+                if self._early is not None and (answer := self._early(self._asked(connection))):
+                    return answer
             elif isinstance(event, h11.Data):
                 connection.content += event.data
             elif isinstance(event, h11.EndOfMessage):
@@ -157,9 +160,16 @@ class AnsweringServer(Server):
         connection.parser = h11.Connection(h11.SERVER)
         if rest := parser.trailing_data[0]:
             connection.parser.receive_data(rest)
+        asked = self._asked(connection)
+        connection.asked += 1
+        self.asked.append(asked)
+        made = self._answer(asked)
+        return Answer(made) if isinstance(made, bytes) else made
+
+    def _asked(self, connection: _Connection) -> Asked:
         head = connection.head
         assert head is not None
-        asked = Asked(
+        return Asked(
             head.method.decode(),
             head.target.decode(),
             {name.decode(): value.decode() for name, value in head.headers},
@@ -167,9 +177,6 @@ class AnsweringServer(Server):
             connection.number,
             connection.asked,
         )
-        connection.asked += 1
-        self.asked.append(asked)
-        return asked
 
     def _flush(self, connection: _Connection) -> None:
         outgoing = connection.outgoing

@@ -65,10 +65,10 @@ def by_heads(server: Server, conn: HTTPConnection, pipeline: Pipeline) -> Outcom
 
 
 def by_small_pieces(server: Server, conn: HTTPConnection, pipeline: Pipeline) -> Outcome:
-    """Use `co_next_response`, and `co_readinto` with seven bytes at a time."""
+    """Use `co_next_response`, and `co_readinto` with few bytes at a time."""
     found: Outcome = []
     failures = 0
-    buffer = bytearray(7)
+    buffer = bytearray(701)
     while True:
         try:
             response = server.drive(pipeline.co_next_response())

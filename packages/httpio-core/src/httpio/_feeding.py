@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from ._state import State
     from ._transport import Transport
 
+#: With room for so many requests, it is worth making a block, whatever the size of the window.
+BLOCK_LENGTH: Final = 128
 #: Requests are added to a block until their targets have this many bytes together.
 _BLOCK_SIZE: Final = 32 * 1024
 #: Content up to this size, in bytes, goes along in a block.
@@ -156,8 +158,11 @@ class Feeder:
         `ConnectionClosed` if the connection cannot be sent to any more, and `InvalidResponse` for
         what the server has sent without being asked.
         """
-        outstanding = self._state.outstanding
-        while True:
+        state = self._state
+        outstanding = state.outstanding
+        # Behind a request that was not sent to its end, nothing may follow: it would be taken for the
+        # rest. Nor behind an announced close (RFC 9112 §9.6).
+        while state.close_reason is None:
             if self._upload is not None:
                 try:
                     return next(self._upload)
@@ -182,6 +187,7 @@ class Feeder:
                 self._upload = self._co_upload(self._held)
             elif not self._gather(window - len(outstanding)):
                 return None
+        return None
 
     def _check_idle(self) -> None:
         """Find out what the server has done meanwhile, if nothing is outstanding."""

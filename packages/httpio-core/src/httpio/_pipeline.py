@@ -11,8 +11,8 @@ from ._blocking import run
 from ._clock import co_sleep
 from ._coroutine import PollNeeded, coroutine
 from ._exceptions import CloseReason, ConnectionClosed, RemoteProtocolError, StateError
+from ._feeding import BLOCK_LENGTH
 from ._recovery import Recovery
-from ._replay import Pipelining
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Requests that are under way at once, unless the caller wants another number.
 #: ``docs/explanation/pipelining.md`` tells how it was found.
-DEFAULT_DEPTH: Final = 256
+DEFAULT_DEPTH: Final = 1024
 
 
 class Pipeline(Recovery):
@@ -103,6 +103,7 @@ class Pipeline(Recovery):
                     yield self._wait(transport.recv_wait)
                     if self._send_wait is not None:
                         self._advance(conn._state)
+                        self._check_sent(conn._state)
                 if batch:
                     conn._peer.persists()
                     return batch
@@ -232,16 +233,21 @@ class Pipeline(Recovery):
     def _advance(self, state: State) -> None:
         """Send what can be sent now, if it is worth it."""
         feeder = self._feeder
-        proven = self._conn._peer.pipelining is Pipelining.PROVEN
-        window = self._depth if proven else 1
+        window = self._conn._peer.window(self._depth, state.answered)
         self._send_wait = None
-        # Half a window at a time, or each response would make a send of its own.
-        if feeder.is_sending or len(state.outstanding) <= window // 2:
+        # A block at a time, or each response would make a send of its own.
+        room = window - len(state.outstanding)
+        if feeder.is_sending or room >= min(max(window // 8, 1), BLOCK_LENGTH):
             try:
                 self._send_wait = feeder.advance(window)
             except ConnectionClosed:
                 # The state knows. What the server has sent before can still be received.
                 pass
+
+    def _check_sent(self, state: State) -> None:
+        """Raise if the response that comes next never will: its request was not sent to the end."""
+        if state.close_reason is CloseReason.SEND_ABORTED and len(state.outstanding) == 1:
+            raise state.closed_error()
 
     def _wait(self, needed: PollNeeded) -> PollNeeded:
         """Return what to wait for to receive, *needed*, or to send if there is something to send."""
@@ -261,6 +267,7 @@ class Pipeline(Recovery):
                     return result
                 if state is not None:
                     self._advance(state)
+                    self._check_sent(state)
                 yield self._wait(needed)
         finally:
             receiving.close()
@@ -272,7 +279,9 @@ class Pipeline(Recovery):
         assert state is not None
         exchange = state.oldest()
         assert exchange is not None
-        response = yield from self._co_sending(self._conn._receiver.co_read_response())
+        response = yield from self._co_sending(
+            self._conn._receiver.co_read_response(is_sending=True)
+        )
         if response.version == "1.1" and state.close_reason is None:
             self._conn._peer.persists()
         self._told = None

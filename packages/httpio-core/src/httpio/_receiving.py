@@ -179,7 +179,11 @@ class HeadReceiver:
     # Heads
 
     @coroutine
-    def co_read_response(self) -> PollGenerator[HTTPResponse]:
+    def co_read_response(self, *, is_sending: bool = False) -> PollGenerator[HTTPResponse]:
+        """Return the head of the next response.
+
+        *is_sending* says that while this waits, content of its request goes on being sent.
+        """
         state = self.state
         if state.close_reason is not None or not state.outstanding or state.in_body:
             self._check_head_expected()
@@ -197,7 +201,12 @@ class HeadReceiver:
             yield transport.recv_wait
         try:
             while not self.try_head(waits=True):
-                if state.uploading is not None and self._is_early_read() and not len(buffer):
+                if (
+                    state.uploading is not None
+                    and not is_sending
+                    and self._is_early_read()
+                    and not len(buffer)
+                ):
                     raise self._too_early()
                 yield transport.recv_wait
         finally:

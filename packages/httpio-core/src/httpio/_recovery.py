@@ -124,7 +124,12 @@ class Recovery:
             raise StateError(
                 "another pipeline is under way on this connection: iterate to its end, or close() it"
             )
-        if conn._receiver.response_pending() or state.sending in (
+        if state.close_reason is not None:
+            # Unless somebody has to be told first.
+            if state.outstanding and not state.reopens:
+                raise state.closed_error()
+            conn._renew()
+        elif conn._receiver.response_pending() or state.sending in (
             Sending.AWAITING_CONTINUE,
             Sending.SENDING_BODY,
         ):
@@ -132,11 +137,6 @@ class Recovery:
                 "a request is not sent completely, or its response not read: finish that before "
                 "the pipeline begins"
             )
-        if state.close_reason is not None:
-            # Unless somebody has to be told first.
-            if state.outstanding and not state.reopens:
-                raise state.closed_error()
-            conn._renew()
         conn._pipeline = self
         return self._use()
 

@@ -33,11 +33,26 @@ class Pipelining(Enum):
 class Peer:
     """What pipelines have learnt of a server, for as long as the connection object lives."""
 
-    __slots__ = ("_breaks", "pipelining")
+    __slots__ = ("_breaks", "_last_response", "pipelining")
 
     def __init__(self) -> None:
         self.pipelining = Pipelining.UNPROVEN
         self._breaks = 0
+        #: Number of responses after which it has closed a connection, 0 if it never has.
+        self._last_response = 0
+
+    def window(self, depth: int, answered: int) -> int:
+        """Return how many requests may be under way on a connection, of *depth* that are wanted.
+
+        *answered* is the number of responses that the connection has brought.
+        """
+        if self.pipelining is not Pipelining.PROVEN:
+            return 1
+        if answered > self._last_response:
+            return depth
+        # Servers close after a certain number of responses, and what was sent behind the last one was
+        # sent in vain. If it does not close this time, one more response shows it.
+        return max(min(depth, self._last_response - answered), 1)
 
     def persists(self) -> None:
         """It has answered with HTTP/1.1, and means to keep the connection."""
@@ -50,6 +65,7 @@ class Peer:
         # connection never lasts: all that is sent behind the first request is sent in vain.
         if answered < 2 and self.pipelining is Pipelining.PROVEN:
             self.pipelining = Pipelining.UNPROVEN
+        self._last_response = answered if answered > 1 else 0
 
     def broke(self, in_flight: int) -> None:
         """It has ended a connection unannounced, with *in_flight* requests unanswered."""
