@@ -119,8 +119,13 @@ def test_a_coroutine_can_be_awaited_and_does_nothing_before(name: str) -> None:
     conn = HTTPConnection("localhost")
     parameters = list(signature_of(getattr(conn, name)).parameters.values())
     values = {
-        "method": "GET", "path": "/", "buf": bytearray(1), "size": 1, "file": None,
-        "ranges": [(0, 1)], "buffers": [bytearray(1)],
+        "method": "GET",
+        "path": "/",
+        "buf": bytearray(1),
+        "size": 1,
+        "file": None,
+        "ranges": [(0, 1)],
+        "buffers": [bytearray(1)],
     }
     args = [values[one.name] for one in parameters if one.default is inspect.Parameter.empty]
     made = getattr(conn, name)(*args)

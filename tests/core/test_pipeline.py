@@ -587,14 +587,14 @@ def test_a_file_that_changes_while_it_is_sent_fails_its_request_alone(
 
 
 class ChangingFile(io.BytesIO):
-    """Has another content when it is read than when its length was asked for."""
+    """Has another length when that is asked for than when it is read."""
 
     def __init__(self, before: bytes, content: bytes) -> None:
-        super().__init__(before)
-        self._content = io.BytesIO(content)
+        super().__init__(content)
+        self._before = before
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        return self._content.read(size)
+    def getbuffer(self) -> memoryview:
+        return memoryview(self._before)
 
 
 # The connection in between

@@ -8,7 +8,8 @@ import pytest
 
 from httpio._encoders import RequestHead
 from httpio._exceptions import CloseReason, ConnectionClosed, EarlyResponse, StateError
-from httpio._state import Exchange, Receiving, Sending, State
+from httpio._request import Request
+from httpio._state import Exchange, Receiving, Sending, State, as_unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -443,3 +444,267 @@ def test_refused_request_names_the_way_out(
     error = state.refuse_request()
     assert "PUT /up" in str(error)
     assert says in str(error)
+
+
+# Exchanges
+
+
+def test_of_most_requests_there_is_nothing_to_say() -> None:
+    found = Exchange("GET", "/a")
+    assert (found.method, found.path, found.request) == ("GET", "/a", None)
+    assert not found.asks_close
+    assert not found.asks_upgrade
+    assert not found.awaits_continue
+    assert found.remaining == 0
+    assert not found.content_follows
+    assert found.final_status == 0
+    assert found.informational == ()
+    assert not found.spent
+    assert found.failure is None
+
+
+@pytest.mark.parametrize("length", [0, 5, None])
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_head_says_more(length: int | None, asks: bool) -> None:
+    head = RequestHead(b"", length, asks, asks, asks)
+    found = Exchange("PUT", "/", head, asks)
+    assert found.remaining == length
+    assert found.content_follows is asks
+    assert found.asks_close is asks
+    assert found.asks_upgrade is asks
+    assert found.awaits_continue is asks
+
+
+def test_what_is_said_of_one_is_not_said_of_others() -> None:
+    one, other = Exchange("GET", "/"), Exchange("GET", "/")
+    one.final_status = 200
+    one.spent = one.asks_close = True
+    one.remaining = None
+    one.failure = KeyError()
+    assert other.final_status == 0
+    assert not other.spent
+    assert not other.asks_close
+    assert other.remaining == 0
+    assert other.failure is None
+
+
+@pytest.mark.parametrize(("method", "repeatable"), [("GET", True), ("PUT", True), ("POST", False)])
+def test_without_a_request_the_method_says_what_may_be_repeated(
+    method: str, repeatable: bool
+) -> None:
+    found = Exchange(method, "/")
+    assert found.repeatable is repeatable
+    assert as_unanswered(found).repeatable is repeatable
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("idempotent", [False, True])
+@pytest.mark.parametrize("spent", [False, True])
+def test_a_request_says_what_may_be_repeated(method: str, idempotent: bool, spent: bool) -> None:
+    request = Request(method, "/", idempotent=idempotent)
+    found = Exchange(method, "/", request=request)
+    found.spent = spent
+    assert found.repeatable is (idempotent and not spent)
+    assert as_unanswered(found).repeatable is (idempotent and not spent)
+    assert as_unanswered(request).repeatable is idempotent
+
+
+def test_what_is_unanswered_is_told_alike() -> None:
+    request = Request("GET", "/a")
+    for asked in (request, Exchange("GET", "/a", request=request)):
+        unanswered = as_unanswered(asked)
+        assert unanswered == ("GET", "/a")
+        assert unanswered.request is request
+    assert as_unanswered(Exchange("GET", "/a")).request is None
+
+
+# Plain requests of a pipeline
+
+
+def gets(count: int) -> list[Request]:
+    return [Request("GET", f"/{number}") for number in range(count)]
+
+
+def test_plain_requests_are_outstanding_as_they_are() -> None:
+    state = State()
+    requests = gets(3)
+    state.requests_sent(requests[:2])
+    state.requests_sent(iter(requests[2:]))
+    assert [*state.outstanding] == requests
+    assert halves(state) == (Sending.IDLE, Receiving.AWAITING_RESPONSE)
+    assert state.uploading is None
+    assert state.unanswered() == (("GET", "/0"), ("GET", "/1"), ("GET", "/2"))
+    assert [each.request for each in state.unanswered()] == requests
+
+
+def test_no_plain_requests() -> None:
+    state = State()
+    state.requests_sent([])
+    assert halves(state) == (Sending.IDLE, Receiving.IDLE)
+
+
+def test_plain_requests_and_others_keep_their_order() -> None:
+    state = State()
+    one, other = gets(2)
+    state.requests_sent([one])
+    sent(state, exchange("/between", method="PUT", length=5))
+    state.requests_sent([other])
+    assert state.unanswered() == (("GET", "/0"), ("PUT", "/between"), ("GET", "/1"))
+
+
+def test_the_oldest_request_becomes_an_exchange_where_it_is() -> None:
+    state = State()
+    requests = gets(2)
+    state.requests_sent(requests)
+    oldest = state.oldest()
+    assert isinstance(oldest, Exchange)
+    assert oldest.request is requests[0]
+    assert (oldest.method, oldest.path, oldest.final_status) == ("GET", "/0", 0)
+    assert state.outstanding[0] is oldest
+    assert state.outstanding[1] is requests[1]
+    assert len(state.outstanding) == 2
+    # What is noted in it stays.
+    assert state.oldest() is oldest
+
+
+def test_an_exchange_is_the_oldest_as_it_is() -> None:
+    state = State()
+    get = exchange("/a")
+    sent(state, get)
+    assert state.oldest() is get
+
+
+def test_nothing_is_the_oldest_where_nothing_is_outstanding() -> None:
+    assert State().oldest() is None
+
+
+def test_plain_requests_are_answered_one_at_a_time() -> None:
+    state = State()
+    requests = gets(3)
+    state.requests_sent(requests)
+    for number, request in enumerate(requests):
+        assert state.answered == number
+        state.final_response_received(200, True)
+        oldest = state.oldest()
+        assert oldest is not None
+        assert oldest.request is request
+        assert oldest.final_status == 200
+        state.content_started()
+        state.response_complete()
+    assert state.answered == 3
+    assert receiving(state) is Receiving.IDLE
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_plain_requests_are_answered_many_at_once(count: int) -> None:
+    state = State()
+    requests = gets(3)
+    state.requests_sent(requests)
+    state.plain_responses_complete(count)
+    assert state.answered == count
+    assert [*state.outstanding] == requests[count:]
+    assert halves(state)[0] is Sending.IDLE
+    assert not state.receiving_closed
+    assert not state.ended_as_announced
+
+
+def test_answers_of_both_kinds_are_counted_together() -> None:
+    state = State()
+    state.requests_sent(gets(4))
+    answered(state)
+    state.plain_responses_complete(2)
+    assert state.answered == 3
+    answered(state)
+    assert state.answered == 4
+
+
+def test_exceptions_say_how_many_were_answered() -> None:
+    state = State()
+    state.requests_sent(gets(5))
+    state.plain_responses_complete(3)
+    state.close_because(CloseReason.SERVER_CLOSED)
+    error = state.closed_error()
+    assert error.answered == 3
+    assert error.unanswered == (("GET", "/3"), ("GET", "/4"))
+    assert "2 requests have no complete response" in str(error)
+
+
+def test_an_early_answer_says_how_many_were_answered() -> None:
+    state = State()
+    state.requests_sent(gets(2))
+    put = exchange("/up", method="PUT", length=5)
+    state.request_started(put)
+    state.plain_responses_complete(2)
+    state.final_response_received(413, True)
+    state.answered_early(put)
+    assert state.early_response(put).answered == 2
+
+
+# An end that nobody minds
+
+
+def test_an_announced_close_ends_with_the_response_that_announced_it() -> None:
+    state = State()
+    state.requests_sent(gets(2))
+    state.final_response_received(200, False)
+    assert not state.ended_as_announced
+    state.content_started()
+    assert not state.ended_as_announced
+    state.response_complete()
+    assert state.ended_as_announced
+    assert state.receiving_closed
+    assert state.unanswered() == (("GET", "/1"),)
+
+
+def test_a_close_that_was_asked_for_ends_with_its_response() -> None:
+    state = State()
+    sent(state, exchange("/a"), exchange("/b", asks_close=True))
+    answered(state)
+    assert not state.ended_as_announced
+    answered(state)
+    assert state.ended_as_announced
+
+
+def test_an_early_answer_ends_with_its_response() -> None:
+    state = State()
+    put = exchange(length=5)
+    state.request_started(put)
+    state.final_response_received(413, True)
+    state.answered_early(put)
+    assert not state.ended_as_announced
+    state.content_started()
+    state.response_complete()
+    assert state.ended_as_announced
+
+
+def test_an_early_answer_that_was_read_before_has_ended() -> None:
+    state = State()
+    put = exchange(length=5)
+    state.request_started(put)
+    answered(state, 200)
+    assert not state.ended_as_announced
+    state.answered_early(put)
+    assert state.ended_as_announced
+
+
+@pytest.mark.parametrize("reason", list(CloseReason))
+def test_a_connection_that_closes_in_any_other_way_has_not_ended_as_announced(
+    reason: CloseReason,
+) -> None:
+    state = State()
+    state.requests_sent(gets(2))
+    state.plain_responses_complete(1)
+    state.close_because(reason)
+    assert state.receiving_closed
+    assert not state.ended_as_announced
+
+
+def test_an_announced_close_that_comes_too_early_is_none() -> None:
+    # In the content of the very response that announced it.
+    state = State()
+    state.requests_sent(gets(1))
+    state.final_response_received(200, False)
+    state.content_started()
+    state.close_because(CloseReason.SERVER_CLOSED)
+    assert not state.ended_as_announced
+    assert state.close_reason is CloseReason.SERVER_CLOSED

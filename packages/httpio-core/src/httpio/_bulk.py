@@ -63,46 +63,42 @@ class BulkReceiver(Receiver):
         pairs: list[tuple[HTTPResponse, bytes]] = []
         buffer = self._buffer
         self._lacks_data = False
-        if self._head is not None or self.state.in_body or buffer.scanned:
-            return pairs
         state = self.state
+        if buffer.scanned or state.receiving_closed:
+            return pairs
         tracer = self._tracer
         match = PLAIN_RESPONSE_HEAD.match
         data, view, end = buffer.data, buffer.view, buffer.end
         start = buffer.start
         head_size = self._limits.unquestioned_size
-        try:
-            # What is sent meanwhile would be appended, but nothing is.
-            for request in state.outstanding:
-                if not isinstance(request, Request):
-                    break
-                found = match(data, start, end)
-                if found is None:
-                    self._lacks_data = data.find(b"\r\n\r\n", start, end) < 0
-                    break
-                status_digits, head, length_digits = found.groups()
-                begin = found.end()
-                status = 200 if status_digits == b"200" else int(status_digits)
-                # RFC 9112 §6.3, rule 1
-                if status == 204 or status == 304 or request.method == "HEAD":
-                    length = 0
-                else:
-                    length = int(length_digits)
-                stop = begin + length
-                if stop > end or begin - start > head_size or status in but:
-                    self._lacks_data = stop > end and stop - start <= _WHOLE_SIZE
-                    break
-                response = HTTPResponse(request.method, request.path, status, head, length, request)
-                if tracer is not None:
-                    tracer.event("response", f"{status} to {request.method} {request.path}")
-                pair = (response, bytes(view[begin:stop]))
-                # Last, and next to each other: an interrupt must not get in between.
-                start = stop
-                pairs.append(pair)
-        finally:
-            # Whatever may have come in between: what was taken is taken, and nothing else.
-            buffer.start = start
-            state.plain_responses_complete(len(pairs))
+        # What is sent meanwhile would be appended, but nothing is.
+        for request in state.outstanding:
+            if not isinstance(request, Request):
+                break
+            found = match(data, start, end)
+            if found is None:
+                self._lacks_data = data.find(b"\r\n\r\n", start, end) < 0
+                break
+            status_digits, head, length_digits = found.groups()
+            begin = found.end()
+            status = 200 if status_digits == b"200" else int(status_digits)
+            # RFC 9112 §6.3, rule 1
+            if status == 204 or status == 304 or request.method == "HEAD":
+                length = 0
+            else:
+                length = int(length_digits)
+            stop = begin + length
+            if stop > end or begin - start > head_size or status in but:
+                self._lacks_data = stop > end and stop - start <= _WHOLE_SIZE
+                break
+            response = HTTPResponse(request.method, request.path, status, head, length, request)
+            if tracer is not None:
+                tracer.event("response", f"{status} to {request.method} {request.path}")
+            pairs.append((response, bytes(view[begin:stop])))
+            start = stop
+        # Only now: after an interrupt in the loop, all of them are taken again.
+        buffer.start = start
+        state.plain_responses_complete(len(pairs))
         if pairs:
             self.any_head_taken = True
         return pairs
@@ -121,6 +117,6 @@ class BulkReceiver(Receiver):
         try:
             return self._try_fill()
         except ConnectionClosed:
-            if self.state.outstanding and len(self._buffer):
+            if len(self._buffer):
                 self._parse_head()
             raise

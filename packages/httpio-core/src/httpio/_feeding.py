@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 #: With room for so many requests, it is worth making a block, whatever the size of the window.
 BLOCK_LENGTH: Final = 128
-#: Requests are added to a block until their targets have this many bytes together.
-_BLOCK_SIZE: Final = 32 * 1024
+#: Requests are added to a block until it has this many bytes.
+_BLOCK_SIZE: Final = 128 * 1024
 #: Content up to this size, in bytes, goes along in a block.
 _SMALL_CONTENT: Final = 4 * 1024
 #: With these, a path that is proper makes a proper request.
@@ -83,10 +83,9 @@ class Feeder:
         self._exhausted = False
         self._backlog: deque[Queued] = deque()
         self._held: Queued | None = None
-        #: A block that is being made, and by position in it, requests as they go on the wire where
-        #: they are not plain.
+        #: A block that is being made: requests, and how each of them goes on the wire.
         self._block: list[Request] = []
-        self._texts: dict[int, str] = {}
+        self._texts: list[str] = []
         #: What the socket did not take of a block; the requests of which not a byte was sent, each
         #: with the position at which it begins.
         self._rest: memoryview | None = None
@@ -174,11 +173,12 @@ class Feeder:
             elif self._rest is not None:
                 if not self._send_rest(self._rest):
                     return self._transport.send_wait
-            elif self._block:
-                if not self._send_block():
-                    return self._transport.send_wait
             elif self._barrier and outstanding:
                 return None
+            elif self._block:
+                self._barrier = False
+                if not self._send_block():
+                    return self._transport.send_wait
             elif self._held is not None:
                 if len(outstanding) >= (1 if self._held.alone else window):
                     return None
@@ -197,11 +197,9 @@ class Feeder:
     def _send_block(self) -> bool:
         """Send the block that was made; return if the socket took all of it."""
         self._check_idle()
-        prefix, rest = self._origin.target_prefix, self._origin.plain_rest
-        block = self._block
-        texts = [f"{request.method} {prefix}{request.path}{rest}" for request in block]
-        for index, text in self._texts.items():
-            texts[index] = text
+        block, texts = self._block, self._texts
+        # There is a text too many if an interrupt came before its request was added.
+        del texts[len(block) :]
         data = "".join(texts).encode("latin-1")
         size = self._sender.try_send_requests(data, block)
         if size == len(data):
@@ -213,7 +211,7 @@ class Feeder:
                 begin += len(text)
             self._sent(memoryview(data), size)
         block.clear()
-        self._texts.clear()
+        texts.clear()
         return self._rest is None
 
     def _send_rest(self, rest: memoryview) -> bool:
@@ -244,16 +242,25 @@ class Feeder:
         if queued.content_follows:
             assert body is not None
             assert not is_in_memory(body)
+            if not queued.remaining and queued.remaining is not None:
+                # It was complete with its head.
+                return
             queued.spent = queued.position is None
+            state = self._state
             try:
                 yield from self._co_send_content(queued, body)
-            except ConnectionClosed:
-                raise
             except Exception as exc:
-                # The caller's file or iterable; or more content than there was at first.
+                if isinstance(exc, ConnectionClosed) and state.close_reason is not None:
+                    raise
+                # The caller's file or iterable; or more content than there was at first. It is raised
+                # when it is its turn, and nothing may follow what was sent of it.
                 queued.failure = exc
-                self._state.close_sending(CloseReason.SEND_ABORTED)
-                raise self._state.closed_error() from exc
+                state.close_sending(CloseReason.SEND_ABORTED)
+                raise state.closed_error() from exc
+            except BaseException:
+                # An interrupt, or it is given up: the same, but for whom it is raised.
+                state.close_sending(CloseReason.SEND_ABORTED)
+                raise
 
     @coroutine
     def _co_send_content(self, queued: Queued, body: ContentSource) -> PollGenerator[None]:
@@ -289,28 +296,19 @@ class Feeder:
 
     def _gather_new(self, room: int) -> None:
         """Take up to *room* requests from the iterable."""
-        block = self._block
+        block, texts = self._block, self._texts
+        prefix, rest = self._origin.target_prefix, self._origin.plain_rest
         before = len(block)
         size = 0
         try:
             for request in islice(self._requests, room):
-                path = request.path if isinstance(request, Request) else ""  # type: ignore[redundant-expr]  # whatever the caller has
-                if (
-                    type(path) is str
-                    and path[:1] == "/"
-                    and request.headers is None
-                    and request.body is None
-                    and request.idempotent
-                    and request.method in _PLAIN_METHODS
-                    # Visible ASCII, and nothing else (RFC 9112 §3.2).
-                    and path.isascii()
-                    and path.isprintable()
-                    and " " not in path
-                ):
+                text = _plain_text(request, prefix, rest)
+                if text:
+                    texts.append(text)
                     block.append(request)
                 elif not self._take(request):
                     return
-                size += len(path)
+                size += len(texts[-1])
                 if size > _BLOCK_SIZE:
                     return
         except Exception as exc:  # noqa: BLE001 - raised when it is its turn
@@ -322,12 +320,13 @@ class Feeder:
 
     def _take(self, request: Request) -> bool:
         """Take a request that is not plain; return `False` if nothing can be taken behind it now."""
-        if not isinstance(request, Request):
-            self._backlog.append(
-                Failed(TypeError(f"a pipeline takes Request objects, got {request!r}"))
-            )
+        try:
+            if not isinstance(request, Request):
+                raise TypeError(f"a pipeline takes Request objects, got {request!r}")
+            queued = Queued(request)
+        except Exception as exc:  # noqa: BLE001 - raised when it is its turn
+            self._backlog.append(Failed(exc))
             return False
-        queued = Queued(request)
         if not self._prepare(queued):
             self._backlog.append(queued)
             return False
@@ -384,8 +383,34 @@ class Feeder:
         text = head.data.decode("latin-1")
         if content is not None:
             text += bytes(content).decode("latin-1")
-        self._texts[len(self._block)] = text
+        self._texts.append(text)
         self._block.append(queued.request)
+
+
+def _plain_text(request: Request, prefix: str, rest: str) -> str:
+    """Return *request* as it goes on the wire if it is a plain one, else nothing.
+
+    What is checked is what is put into the text: nothing is looked at twice.
+    """
+    try:
+        method, path = request.method, request.path
+        if (
+            type(path) is str
+            and path[:1] == "/"
+            and type(method) is str
+            and method in _PLAIN_METHODS
+            and request.headers is None
+            and request.body is None
+            and request.idempotent
+            # Visible ASCII, and nothing else (RFC 9112 §3.2).
+            and path.isascii()
+            and path.isprintable()
+            and " " not in path
+        ):
+            return f"{method} {prefix}{path}{rest}"
+    except Exception:  # noqa: BLE001 - whatever it is, it is looked at more closely
+        pass
+    return ""
 
 
 def _renewed(asked: Exchange | Request) -> Queued:

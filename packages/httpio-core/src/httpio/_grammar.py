@@ -120,6 +120,9 @@ CONTENT_RANGE: Final = Rule(
     rb"(?i:bytes) (?:([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)|\*/([0-9]{1,18}))"
 )
 
+#: entity-tag without "W/" (RFC 9110 §8.8.3).
+STRONG_ENTITY_TAG: Final = Rule(rb'"[!#-~\x80-\xff]*+"')
+
 #: Value of a field that is to be sent, blanks around it included (RFC 9110 §5.5).
 FIELD_VALUE: Final = Rule(_field_value)
 #: First line of a request (RFC 9112 §3) without its CRLF.

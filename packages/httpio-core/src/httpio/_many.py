@@ -88,7 +88,8 @@ class ManyRequests(Lifecycle):
         the first one that comes. *headers* go with each request, *depth*, *retries* and *backoff*
         are those of `pipeline`.
 
-        A server that knows no ranges sends everything, and the ranges are taken from that.
+        A server that knows no ranges sends everything, and the ranges are taken from that; only for a
+        negative offset it has to say how long that is.
 
         Raises `RangeNotSatisfiable` if a range goes beyond the end, `ResourceChanged` if the
         resource changes, `RangeError` for any other status than 200 and 206, `InvalidResponse` if

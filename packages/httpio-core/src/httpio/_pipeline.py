@@ -225,7 +225,8 @@ class Pipeline(Recovery):
             yield from self._co_sending(receiver.co_discard())
         except (ConnectionClosed, RemoteProtocolError):
             # Nobody misses it, or whoever does was told.
-            self._told = state.oldest()
+            if self._told is not state.oldest():
+                self._dropped = state.oldest()
             state.close_because(CloseReason.INVALID_RESPONSE)
 
     # Sending and receiving

@@ -21,7 +21,7 @@ from ._exceptions import (
     ResourceChanged,
     UnsupportedResponse,
 )
-from ._grammar import CONTENT_RANGE
+from ._grammar import CONTENT_RANGE, STRONG_ENTITY_TAG
 from ._pipeline import Pipeline
 from ._request import Request
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from ._coroutine import PollGenerator
+    from ._coroutine import PollCoroutine, PollGenerator
     from ._lifecycle import Lifecycle
     from ._messages import HTTPResponse
     from ._request import RequestHeaders
@@ -127,8 +127,12 @@ class RangeReader:
         retries: int,
         backoff: float,
     ) -> None:
-        if gap < 0:
+        if index(gap) < 0:
             raise LocalProtocolError(f"the gap between ranges cannot be negative, got {gap}")
+        if etag is not None and not STRONG_ENTITY_TAG.fullmatch(etag.encode("latin-1", "replace")):
+            raise LocalProtocolError(
+                f"expected a strong entity tag, with its double quotes, got {etag!r}"
+            )
         items = getattr(headers, "items", None)
         self._headers: Final = [*(() if headers is None else headers if items is None else items())]
         for pair in self._headers:
@@ -145,6 +149,8 @@ class RangeReader:
         self._complete_length: int | None = None
         self._seen_any = False
         self._scratch: memoryview | None = None
+        #: The present response has all of the resource.
+        self._everything = False
 
     @coroutine
     def co_read(self, pieces: Iterable[_Piece]) -> PollGenerator[None]:
@@ -186,19 +192,15 @@ class RangeReader:
         requests = [self._request(f"{span.start}-{span.end - 1}") for span in spans]
         with self._pipeline(requests) as pipeline:
             position = 0
-            lost: ConnectionClosed | None = None
             while position < len(spans):
                 response = yield from pipeline.co_next_response()
-                if response is None or response.request is not requests[position]:
-                    # It was asked for again, and that was given up.
-                    assert lost is not None, "a pipeline passes over what it has told of"
-                    raise lost
+                assert response is not None, "a pipeline answers, or raises"
                 try:
                     everything = yield from self._co_take(
                         pipeline, response, [*spans[position:], *others]
                     )
-                except ConnectionClosed as exc:
-                    lost = exc
+                except ConnectionClosed:
+                    # The same comes again, or the pipeline raises because it is given up.
                     continue
                 if everything:
                     return []
@@ -216,10 +218,15 @@ class RangeReader:
             response = yield from pipeline.co_next_response()
             assert response is not None
             self._check_status(response)
+            first: int = 0
             if response.status == 200:
                 length = response.length
             else:
-                length = self._content_range(response)[2]
+                first, _, length = self._content_range(response)
+            if first:
+                raise InvalidResponse(
+                    f"the server was asked for the first byte of {self._path}, and sent others"
+                )
             if length is None:
                 raise UnsupportedResponse(
                     f"the server does not say how long {self._path} is, so nothing can be read from "
@@ -242,7 +249,8 @@ class RangeReader:
         """Read the first of *spans* from *response*, or all of them, and return whether it was all."""
         self._check_status(response)
         span = spans[0]
-        if response.status == 200:
+        self._everything = response.status == 200
+        if self._everything:
             length = response.length
             self._check_version(response, length)
             end = max(span.end for span in spans)
@@ -267,6 +275,12 @@ class RangeReader:
                 f"and sent bytes {first}-{last}"
             )
         yield from self._co_fill(pipeline, first, span.pieces)
+        if response.length is None:
+            yield from self._co_skip(pipeline, last + 1 - span.end)
+            if (yield from self._co_some(pipeline, memoryview(bytearray(1)))):
+                raise InvalidResponse(
+                    f"the server sent more content than its Content-Range, bytes {first}-{last}"
+                )
         return False
 
     @coroutine
@@ -274,29 +288,40 @@ class RangeReader:
         self, pipeline: Pipeline, position: int, pieces: list[_Piece]
     ) -> PollGenerator[None]:
         """Read *pieces*, in the order of their offsets, from content that begins at *position*."""
-        before: list[_Piece] = []
+        farthest: _Piece | None = None
         for piece in pieces:
             if piece.offset > position:
                 yield from self._co_skip(pipeline, piece.offset - position)
                 position = piece.offset
-            # What was read already, because ranges overlap.
-            done = min(max(position - piece.offset, 0), piece.size)
-            _copy(before, piece, done)
+            done = 0
+            if farthest is not None and farthest.end > piece.offset:
+                # Ranges overlap, and what comes in this one's beginning has been read. All of it is
+                # in the one that goes farthest, because that began before.
+                done = min(farthest.end - piece.offset, piece.size)
+                start = piece.offset - farthest.offset
+                piece.view[:done] = farthest.view[start : start + done]
             yield from self._co_receive(pipeline, piece.view[done:])
             position = max(position, piece.end)
-            before.append(piece)
+            if farthest is None or piece.end > farthest.end:
+                farthest = piece
 
     @coroutine
     def _co_receive(self, pipeline: Pipeline, view: memoryview) -> PollGenerator[None]:
-        receiver = self._conn._receiver
         while view:
-            size = yield from pipeline.co_while_sending(receiver.co_readinto(view))
+            size = yield from self._co_some(pipeline, view)
             if not size:
+                if self._everything:
+                    # Without a length, this is how the end shows.
+                    raise self._beyond(200, None)
                 raise InvalidResponse(
                     f"the server sent less of {self._path} than it has announced: {len(view)} bytes "
                     "are missing"
                 )
             view = view[size:]
+
+    def _co_some(self, pipeline: Pipeline, view: memoryview) -> PollCoroutine[int]:
+        """Receive content into *view*, as much as there is and fits; return the number of bytes."""
+        return pipeline.co_while_sending(self._conn._receiver.co_readinto(view))
 
     @coroutine
     def _co_skip(self, pipeline: Pipeline, size: int) -> PollGenerator[None]:
@@ -312,15 +337,22 @@ class RangeReader:
     def _check_status(self, response: HTTPResponse) -> None:
         status = response.status
         if status in (200, 206):
+            coding = (response.headers["Content-Encoding"] or "identity").lower()
+            if coding != "identity":
+                # A part of it is no part of the resource, and we had asked for it as it is.
+                raise UnsupportedResponse(
+                    f"the server sent {self._path} with the coding {coding!r}, of which no ranges "
+                    "can be read"
+                )
             return
         if status == 416:
             match = CONTENT_RANGE.fullmatch(_latin_1(response, "Content-Range"))
             length = int(match[4]) if match is not None and match[4] else None
             raise self._beyond(status, length)
         if status == 412:
+            tagged = "" if self._etag is None else f" with the entity tag {self._etag}"
             raise ResourceChanged(
-                f"{self._path} is not the version with the entity tag {self._etag} any more",
-                status=status,
+                f"there is no version of {self._path}{tagged} any more", status=status
             )
         raise RangeError(
             f"expected status 206 (Partial Content) for {self._path}, the server sent {status} "
@@ -330,7 +362,9 @@ class RangeReader:
 
     def _content_range(self, response: HTTPResponse) -> tuple[int, int, int | None]:
         """Return first and last position of the content, and the complete length if it is said."""
-        value = _latin_1(response, "Content-Range")
+        # Several of them contradict one another, and are no such value together.
+        values = response.headers.get_all("Content-Range", [])
+        value = ", ".join(values).encode("latin-1")
         match = CONTENT_RANGE.fullmatch(value)
         if match is None or not match[1]:
             raise InvalidResponse(
@@ -380,16 +414,3 @@ class RangeReader:
 def _latin_1(response: HTTPResponse, name: str) -> bytes:
     value: str | None = response.headers[name]
     return (value or "").encode("latin-1")
-
-
-def _copy(sources: Iterable[_Piece], piece: _Piece, size: int) -> None:
-    """Copy the first *size* bytes of *piece* from others, which together have them."""
-    position = piece.offset
-    end = piece.offset + size
-    while position < end:
-        source = next(each for each in sources if each.offset <= position < each.end)
-        part = min(end, source.end) - position
-        start = position - source.offset
-        target = position - piece.offset
-        piece.view[target : target + part] = source.view[start : start + part]
-        position += part

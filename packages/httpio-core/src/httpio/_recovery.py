@@ -91,6 +91,8 @@ class Recovery:
         self._handed_over: HTTPResponse | None = None
         #: The request of which the caller knows that its response broke off.
         self._told: Exchange | None = None
+        #: The request of whose response nobody missed what broke off.
+        self._dropped: Exchange | None = None
         #: What the sending half waits for, if it does.
         self._send_wait: PollNeeded | None = None
         #: What was received and not yet handed out.
@@ -235,6 +237,9 @@ class Recovery:
         first = unanswered[0]
         assert isinstance(first, Exchange)
         told, self._told = first is self._told, None
+        if first is self._dropped:
+            del unanswered[0]
+            return None
         broke_off = first.final_status != 0
         if first.failure is not None:
             # It will be raised in its turn.
@@ -252,7 +257,8 @@ class Recovery:
         else:
             return None
         del unanswered[0]
-        return None if told else error
+        # Who wanted it again does not know yet that it is given up.
+        return None if told and not self._retry_partial else error
 
     def _start_over(self, unanswered: list[Exchange | Request]) -> None:
         """Have *unanswered*, and all that was not sent, go over a new network connection."""

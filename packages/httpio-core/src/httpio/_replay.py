@@ -48,7 +48,7 @@ class Peer:
         """
         if self.pipelining is not Pipelining.PROVEN:
             return 1
-        if answered > self._last_response:
+        if not self._last_response or answered > self._last_response:
             return depth
         # Servers close after a certain number of responses, and what was sent behind the last one was
         # sent in vain. If it does not close this time, one more response shows it.
@@ -104,12 +104,16 @@ def retry_after(response: HTTPResponse) -> float | None:
     if value is None:
         return None
     if value.isascii() and value.isdigit():
-        # More than that is a very long time in any case.
-        return float(value[:18])
+        return float(value)
+    from datetime import UTC
     from email.utils import parsedate_to_datetime
     from time import time
 
     try:
-        return max(parsedate_to_datetime(value).timestamp() - time(), 0.0)
+        date = parsedate_to_datetime(value)
+        if date.tzinfo is None:
+            # RFC 9110 §5.6.7: the obsolete form without a zone is GMT as well.
+            date = date.replace(tzinfo=UTC)
+        return max(date.timestamp() - time(), 0.0)
     except (TypeError, ValueError, OverflowError):
         return None

@@ -57,7 +57,10 @@ class Request:
         #: Request target: a path with its query, percent-encoded.
         self.path: str = path
         #: Header fields, or `None` for none but those that are always added.
-        self.headers: RequestHeaders | None = headers
+        # What can be iterated over once would be missing when the request is sent again.
+        self.headers: RequestHeaders | None = (
+            list(headers) if headers is not None and hasattr(headers, "__next__") else headers  # type: ignore[arg-type]  # an iterator is no mapping
+        )
         #: Content, or `None`.
         self.body: RequestBody | None = body
         #: Whether sending it twice does the same as sending it once.

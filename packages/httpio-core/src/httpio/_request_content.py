@@ -45,7 +45,7 @@ def bytes_left(file: SupportsRead, plain: PlainFile | None) -> int | None:
             # The files of /proc have no size, but content.
             return None
         return max(size - plain.tell(), 0)
-    if isinstance(file, io.BytesIO):
+    if isinstance(file, io.BytesIO) and type(file).read is io.BytesIO.read:
         with file.getbuffer() as view:
             return max(len(view) - file.tell(), 0)
     return None
