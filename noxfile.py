@@ -99,6 +99,9 @@ nox.options.error_on_external_run = True
 # and the sessions whose point is what gets installed never reuse theirs.
 nox.options.reuse_venv = "no" if IN_CI else "yes"
 
+# One process for each CPU; the tests of a file stay together, for the servers that they share.
+PARALLEL = ["--numprocesses=auto", "--dist=loadfile"]
+
 # Seconds between Ctrl-C and the end, in which tests and demo stop the servers that they started.
 INTERRUPT_TIMEOUT = 15.0
 
@@ -194,7 +197,7 @@ def minimal(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests; arguments after ``--`` go to pytest."""
     install(session, "test", editable=True)
-    session.run("pytest", *session.posargs, interrupt_timeout=INTERRUPT_TIMEOUT)
+    session.run("pytest", *PARALLEL, *session.posargs, interrupt_timeout=INTERRUPT_TIMEOUT)
 
 
 @nox.session
@@ -243,7 +246,7 @@ def wheels(session: nox.Session) -> None:
         )
         with session.chdir(copy):
             session.run(
-                *(python, "-m", "pytest", "-m", "not slow", *session.posargs),
+                *(python, "-m", "pytest", *PARALLEL, "-m", "not slow", *session.posargs),
                 env=env,
                 external=True,
                 interrupt_timeout=INTERRUPT_TIMEOUT,

@@ -54,6 +54,12 @@ EMPTY = {
     "to-the-close": TO_THE_CLOSE,
 }
 
+
+def source_line(function: Callable[[BodyReader], object]) -> str:
+    """Return a name for a lambda that is the same in each process."""
+    return f"line {function.__code__.co_firstlineno}"
+
+
 framed = pytest.mark.parametrize("wire", FRAMED.values(), ids=FRAMED)
 
 
@@ -86,7 +92,7 @@ def begin(dialogue: Dialogue, wire: bytes) -> BodyReader:
         lambda body: io.TextIOWrapper(io.BufferedReader(body), "utf-8", newline="").read().encode(),
         lambda body: "".join(io.TextIOWrapper(body, "utf-8", newline="")).encode(),
     ],
-    ids=str,
+    ids=source_line,
 )
 def test_content(dialogue: Dialogue, wire: bytes, read: Callable[[BodyReader], bytes]) -> None:
     body = begin(dialogue, wire)
@@ -243,7 +249,7 @@ def test_nobody_is_told_when_it_is_collected(plain: Dialogue) -> None:
         lambda body: io.TextIOWrapper(body, "utf-8").read(),
         lambda body: list(io.TextIOWrapper(io.BufferedReader(body), "utf-8")),
     ],
-    ids=str,
+    ids=source_line,
 )
 @pytest.mark.parametrize("wire", [sized(TEXT)[:-1], CHUNKED + b"5\r\nhello\r\n0\r\n"])
 def test_end_before_its_time(

@@ -296,7 +296,8 @@ def test_9110_5_5_values_go_out_as_they_are(value: str) -> None:
         [("A", 5)],
         {"A": bytearray(b"b")},
     ],
-    ids=repr,
+    # Neither the address of an object nor the order of a set is the same in each process.
+    ids=lambda value: "a set" if value == [{"a", "b"}] else repr(value).partition(" at 0x")[0],
 )
 @pytest.mark.parametrize("encoder", [encode, encode_last_chunk])
 def test_other_things_as_headers_are_a_type_error(

@@ -136,7 +136,7 @@ def test_requests_may_come_from_a_list_that_grows() -> None:
         assert feeding.paths() == ["/0", "/1"]
 
 
-@pytest.mark.parametrize("requests", [[], (), iter(())], ids=repr)
+@pytest.mark.parametrize("requests", [[], (), iter(())], ids=["list", "tuple", "iterator"])
 def test_no_requests(requests: Iterable[Request]) -> None:
     with Feeding(requests) as feeding:
         assert not feeding.feeder.has_more()

@@ -54,6 +54,8 @@ class Queued(Exchange):
     position: int | None = None
     #: Nothing goes before it that is not answered, and nothing behind it until it is.
     alone: bool = False
+    #: Why the connection was lost that it was sent over.
+    lost: CloseReason | None = None
     head: RequestHead | None = None
     #: What is sent together with the head; other content is read while it is sent.
     content: memoryview | None = None
@@ -133,14 +135,17 @@ class Feeder:
                 return self._backlog.popleft()
         return None
 
-    def send_again(self, sent: Iterable[Exchange | Request]) -> None:
+    def send_again(
+        self, sent: Iterable[Exchange | Request], lost: CloseReason | None = None
+    ) -> None:
         """What was *sent*, and what was not sent, goes over the next network connection.
 
-        *sent* are those that were sent or begun, in order, without those that are given up.
+        *sent* are those that were sent or begun, in order, without those that are given up; *lost*
+        is why they are not answered.
         """
         if self._upload is not None:
             self._upload.close()
-        again = [*map(_renewed, sent), *self.waiting()]
+        again = [*(_renewed(asked, lost) for asked in sent), *self.waiting()]
         self._upload = self._rest = self._held = None
         self._barrier = False
         self._unbegun.clear()
@@ -413,7 +418,7 @@ def _plain_text(request: Request, prefix: str, rest: str) -> str:
     return ""
 
 
-def _renewed(asked: Exchange | Request) -> Queued:
+def _renewed(asked: Exchange | Request, lost: CloseReason | None) -> Queued:
     """Return what was *asked* as it was before it was sent, but for what cannot be undone."""
     if isinstance(asked, Request):
         return Queued(asked)
@@ -422,5 +427,6 @@ def _renewed(asked: Exchange | Request) -> Queued:
     if isinstance(asked, Queued):
         queued.position = asked.position
         queued.spent = asked.spent
+        queued.lost = lost
         queued.failure = asked.failure
     return queued

@@ -196,7 +196,7 @@ class Pipeline(Recovery):
                     return True
                 self._lost(state.closed_error())
             elif failed := feeder.take_failed():
-                raise failed.failure or self._unanswered_error(None, [failed])
+                raise self._failure(failed)
             elif not feeder.has_more():
                 self._finish()
                 return False

@@ -15,13 +15,14 @@ from ._exceptions import (
     CloseReason,
     ConnectionClosed,
     HTTPIOError,
+    InvalidResponse,
     LocalProtocolError,
     RemoteProtocolError,
     StateError,
     UnansweredRequest,
     is_temp_network_error,
 )
-from ._feeding import Feeder
+from ._feeding import Feeder, Queued
 from ._replay import RETRY_STATUSES, pause_before, retry_after
 from ._state import Exchange, Sending, as_unanswered
 
@@ -47,6 +48,8 @@ _NOTHING_LOST: Final = frozenset(
         CloseReason.EARLY_RESPONSE,
     )
 )
+#: Bytes of a response until its status code has been said.
+_STATUS_LINE_START: Final = len("HTTP/1.1 200")
 
 
 class Recovery:
@@ -159,9 +162,9 @@ class Recovery:
     def _co_open(self) -> PollGenerator[None]:
         try:
             yield from self._conn._co_connect()
-        except ConnectionClosed:
-            raise
         except (HTTPIOError, OSError) as exc:
+            if isinstance(exc, ConnectionClosed) and exc.reason is CloseReason.CLOSED_LOCALLY:
+                raise
             self._failures += 1
             if self._failures > self._retries or not is_temp_network_error(exc):
                 self._failures = 0
@@ -233,7 +236,9 @@ class Recovery:
             self._failures = 0
         if not unanswered:
             # A connection was closed before anything was sent over it.
-            return self._unanswered_error(exc, []) if exhausted else None
+            if not exhausted:
+                return None
+            return exc if isinstance(exc, RemoteProtocolError) else self._unanswered_error(exc, [])
         first = unanswered[0]
         assert isinstance(first, Exchange)
         told, self._told = first is self._told, None
@@ -257,15 +262,15 @@ class Recovery:
         else:
             return None
         del unanswered[0]
-        # Who wanted it again does not know yet that it is given up.
-        return None if told and not self._retry_partial else error
+        # Who was to get it again does not know yet that it is given up.
+        return error if not told or (self._retry_partial and first.repeatable) else None
 
     def _start_over(self, unanswered: list[Exchange | Request]) -> None:
         """Have *unanswered*, and all that was not sent, go over a new network connection."""
         if self._failures and not self._pause:
             self._pause = pause_before(self._failures, self._backoff)
         assert self._state is not None
-        self._feeder.send_again(unanswered)
+        self._feeder.send_again(unanswered, self._state.close_reason)
         self._leave(self._state)
         self._conn._renew()
         self._use()
@@ -294,12 +299,27 @@ class Recovery:
                 # One response too many is how a wrong pairing shows.
                 conn._receiver.check_idle()
             except ConnectionClosed:
-                pass
+                rest = conn._receiver.take_rest()
+                if 0 < len(rest) < _STATUS_LINE_START:
+                    # It may be a 408, with which servers close. It may as well be a response.
+                    state.close_reason = CloseReason.UNSOLICITED_DATA
+                    raise InvalidResponse(
+                        f"the server sent data while no request was outstanding: {rest!r}"
+                    ) from None
         if state.close_reason in _NOTHING_LOST:
             conn._renew()
 
+    def _failure(self, queued: Queued) -> Exception:
+        """Return what is to be raised for a request that cannot be sent."""
+        if queued.failure is not None:
+            return queued.failure
+        lost = ConnectionClosed(
+            "the connection was lost, and its content can be had only once", reason=queued.lost
+        )
+        return self._unanswered_error(lost, [queued])
+
     def _unanswered_error(
-        self, exc: ConnectionClosed | RemoteProtocolError | None, sent: list[Exchange | Request]
+        self, exc: ConnectionClosed, sent: list[Exchange | Request]
     ) -> ConnectionClosed:
         """Return the exception that says what is unanswered: *sent*, and what waits behind that."""
         unanswered = [as_unanswered(asked) for asked in sent]
@@ -308,7 +328,7 @@ class Recovery:
             for queued in self._feeder.waiting()
             if queued.failure is None
         ]
-        reason = exc.reason if isinstance(exc, ConnectionClosed) else None
+        reason = exc.reason
         why = str(exc) if reason is None else reason.value
         what = f"{unanswered[0].method} {unanswered[0].path} has" if unanswered else "there is"
         message = f"{what} no complete response: {why}"

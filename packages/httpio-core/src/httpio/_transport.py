@@ -71,6 +71,7 @@ class Transport:
         "_look",
         "_recv",
         "_recv_into",
+        "_reset",
         "_send",
         "_tracer",
         "closed",
@@ -89,6 +90,8 @@ class Transport:
         self._recv_into = sock.recv_into
         self._send = sock.send
         self._tracer = tracer
+        #: The system tells of a reset once. If it has told a send, a receive sees a proper close.
+        self._reset: ConnectionResetError | None = None
         fd = sock.fileno()
         #: What to wait for to receive or to send, whatever TLS may want in between.
         self.poll_in: Final = _Wait(fd, POLLIN)
@@ -122,6 +125,8 @@ class Transport:
         except OSError as exc:
             raise self._lost(exc) from exc
         self.drained = size < len(view)
+        if not size:
+            self._check_reset()
         if self._tracer is not None and size:
             self._tracer.received(view[:size])
         return size
@@ -138,9 +143,16 @@ class Transport:
         except OSError as exc:
             raise self._lost(exc) from exc
         self.drained = len(data) < size
+        if not data:
+            self._check_reset()
         if self._tracer is not None and data:
             self._tracer.received(memoryview(data))
         return data
+
+    def _check_reset(self) -> None:
+        """Raise if what looks like the peer's close is not."""
+        if self._reset is not None:
+            raise self._lost(self._reset)
 
     def try_send(self, data: bytes | memoryview) -> int | None:
         """Send *data* as far as the socket takes it; return the number of bytes."""
@@ -207,6 +219,8 @@ class Transport:
         return self.sock
 
     def _lost(self, exc: OSError) -> ConnectionClosed:
+        if isinstance(exc, ConnectionResetError):
+            self._reset = exc
         if self.closed:
             reason = CloseReason.CLOSED_LOCALLY
             return ConnectionClosed(f"the connection was closed: {reason.value}", reason=reason)
