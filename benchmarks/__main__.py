@@ -60,7 +60,13 @@ FULL = Effort(
     ranges=1000,
 )
 QUICK = Effort(
-    imports=15, rounds=3, requests=500, large_rounds=3, large_body=128, objects=2_000, flood=20_000,
+    imports=15,
+    rounds=3,
+    requests=500,
+    large_rounds=3,
+    large_body=128,
+    objects=2_000,
+    flood=20_000,
     distant_rounds=2,
     ranges=100,
 )

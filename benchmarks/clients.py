@@ -469,17 +469,20 @@ class PipelineWithBodies(Objects):
 
     def __init__(self, port: str, count: str, depth: str = "") -> None:
         from httpio import Request
+        from httpio._pipeline import DEFAULT_DEPTH
 
         super().__init__(port, count)
         # The floor has its requests made beforehand, too.
         self._requests: Final = [Request("GET", path) for path in self._paths]
         self._connection: Final = open_httpio(port)
-        self._options: Final = {"depth": int(depth)} if depth else {}
+        self._depth: Final = int(depth) if depth else DEFAULT_DEPTH
 
     def __call__(self, count: int) -> None:
         requests = self._requests[:count]
         received = number = 0
-        for response, content in self._connection.pipeline(requests, **self._options).with_bodies():
+        for response, content in self._connection.pipeline(
+            requests, depth=self._depth
+        ).with_bodies():
             assert response.status == 200
             received += len(content)
             number += 1
@@ -494,7 +497,7 @@ class PipelineReadall(PipelineWithBodies):
         readall = self._connection.readall
         requests = self._requests[:count]
         received = number = 0
-        for response in self._connection.pipeline(requests, **self._options):
+        for response in self._connection.pipeline(requests, depth=self._depth):
             assert response.status == 200
             received += len(readall())
             number += 1

@@ -32,7 +32,7 @@ from httpio._target import encode_authority, encode_hostname, request_target, re
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from httpio._messages import RequestHeaders
+    from httpio._request import RequestHeaders
 
 Body = bytes | BodyFollowing | None
 

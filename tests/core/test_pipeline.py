@@ -281,10 +281,10 @@ def test_requests_go_in_large_blocks(echo_server: AnsweringServer) -> None:
     sends = []
 
     class Sends(Tracer):
-        def sent(self, data: memoryview) -> None:
+        def sent(self, data: bytes | bytearray | memoryview) -> None:
             sends.append(bytes(data))
 
-        def received(self, data: memoryview) -> None:
+        def received(self, data: bytes | bytearray | memoryview) -> None:
             pass
 
         def event(self, name: str, details: str) -> None:
@@ -299,7 +299,8 @@ def test_requests_go_in_large_blocks(echo_server: AnsweringServer) -> None:
 
 def test_the_first_request_travels_alone(echo_server: AnsweringServer) -> None:
     conn = echo_server.connection()
-    assert conn.pipelining is Pipelining.UNPROVEN
+    unproven = conn.pipelining
+    assert unproven is Pipelining.UNPROVEN
     pipeline = conn.pipeline(gets(50), depth=10)
     coroutine = pipeline.co_next_batch()
     while not echo_server.asked:
@@ -615,7 +616,7 @@ def test_the_connection_is_the_pipelines_until_it_is_at_its_end(
     with pytest.raises(StateError, match="pipeline is under way"):
         echo_server.drive(conn.co_send_request("GET", "/"))
     with pytest.raises(StateError, match="pipeline is under way"):
-        conn.co_read_response()
+        next(conn.co_read_response())
     with pytest.raises(StateError, match="another pipeline"):
         echo_server.drive(conn.pipeline(gets(1)).co_next_response())
     # What the pipeline does is not disturbed by that.
@@ -851,10 +852,10 @@ def test_a_tracer_sees_each_request_and_each_response(echo_server: AnsweringServ
     events: list[tuple[str, str]] = []
 
     class Events(Tracer):
-        def sent(self, data: memoryview) -> None:
+        def sent(self, data: bytes | bytearray | memoryview) -> None:
             pass
 
-        def received(self, data: memoryview) -> None:
+        def received(self, data: bytes | bytearray | memoryview) -> None:
             pass
 
         def event(self, name: str, details: str) -> None:

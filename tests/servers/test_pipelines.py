@@ -441,11 +441,16 @@ def proxy(request: pytest.FixtureRequest) -> Proxy:
 
 
 @through_http
-def test_through_a_proxy(endpoint: Endpoint, proxy: Proxy, way: Way) -> None:
+def test_through_a_proxy(
+    endpoint: Endpoint, proxy: Proxy, way: Way, request: pytest.FixtureRequest
+) -> None:
     documents = endpoint.documents[:60]
     requests = gets(documents)
+    # tinyproxy closes after each answer without saying so. With other requests unread, that is a reset,
+    # which destroys what is left of the answer on its way.
+    depth = 1 if "tinyproxy" in request.node.name else 16
     with connect_through(proxy, endpoint) as conn:
-        pipeline = conn.pipeline(requests, backoff=0)
+        pipeline = conn.pipeline(requests, backoff=0, depth=depth)
         check_documents(way(conn, pipeline), documents, requests)
 
 
