@@ -258,7 +258,13 @@ def objects(effort: Effort, directory: Path) -> list[Table]:
 
 def flood(effort: Effort, directory: Path) -> list[Table]:
     """Pipelined responses from a server that is never waited for."""
-    names = ["raw loop, flood", "httptools", "httptools, headers", "httpio with_bodies, flood"]
+    names = [
+        "raw loop, flood",
+        "httptools, bare",
+        "httptools",
+        "httptools, headers",
+        "httpio with_bodies, flood",
+    ]
     client_cpu, server_cpu = cpus()
     with program("flood_server", directory, cpu=server_cpu) as port:
         measured = take_turns(
@@ -276,6 +282,8 @@ def flood(effort: Effort, directory: Path) -> list[Table]:
             [
                 Target("httpio with_bodies, flood", "httptools", 3.0),
                 Target("httpio with_bodies, flood", "httptools", 2.0, binding=False),
+                Target("httpio with_bodies, flood", "httptools, bare", 3.0, binding=False),
+                Target("httpio with_bodies, flood", "httptools, headers", 1.5, binding=False),
             ],
             measured.missing,
         )

@@ -307,9 +307,28 @@ class Feeder:
         size = 0
         try:
             for request in islice(self._requests, room):
-                text = _plain_text(request, prefix, rest)
-                if text:
-                    texts.append(text)
+                # What is checked is what is put into the text: nothing is looked at twice.
+                try:
+                    method, path = request.method, request.path
+                    is_plain = (
+                        isinstance(request, Request)  # type: ignore[redundant-expr]  # or not
+                        and type(path) is str
+                        and path[:1] == "/"
+                        and type(method) is str
+                        and method in _PLAIN_METHODS
+                        and request.headers is None
+                        and request.body is None
+                        and request.idempotent
+                        # Visible ASCII, and nothing else (RFC 9112 §3.2).
+                        and path.isascii()
+                        and path.isprintable()
+                        and " " not in path
+                    )
+                except Exception:  # noqa: BLE001 - whatever it is, it is looked at more closely
+                    method = path = ""
+                    is_plain = False
+                if is_plain:
+                    texts.append(f"{method} {prefix}{path}{rest}")
                     block.append(request)
                 elif not self._take(request):
                     return
@@ -390,32 +409,6 @@ class Feeder:
             text += bytes(content).decode("latin-1")
         self._texts.append(text)
         self._block.append(queued.request)
-
-
-def _plain_text(request: Request, prefix: str, rest: str) -> str:
-    """Return *request* as it goes on the wire if it is a plain one, else nothing.
-
-    What is checked is what is put into the text: nothing is looked at twice.
-    """
-    try:
-        method, path = request.method, request.path
-        if (
-            type(path) is str
-            and path[:1] == "/"
-            and type(method) is str
-            and method in _PLAIN_METHODS
-            and request.headers is None
-            and request.body is None
-            and request.idempotent
-            # Visible ASCII, and nothing else (RFC 9112 §3.2).
-            and path.isascii()
-            and path.isprintable()
-            and " " not in path
-        ):
-            return f"{method} {prefix}{path}{rest}"
-    except Exception:  # noqa: BLE001 - whatever it is, it is looked at more closely
-        pass
-    return ""
 
 
 def _renewed(asked: Exchange | Request, lost: CloseReason | None) -> Queued:
