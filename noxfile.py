@@ -99,8 +99,9 @@ nox.options.error_on_external_run = True
 # and the sessions whose point is what gets installed never reuse theirs.
 nox.options.reuse_venv = "no" if IN_CI else "yes"
 
-# One process for each CPU; the tests of a file stay together, for the servers that they share.
-PARALLEL = ["--numprocesses=auto", "--dist=loadfile"]
+# One process more than there are CPUs, because many tests wait for servers. The tests of a file stay
+# together, for the servers that they share.
+PARALLEL = [f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=loadfile"]
 
 # Seconds between Ctrl-C and the end, in which tests and demo stop the servers that they started.
 INTERRUPT_TIMEOUT = 15.0

@@ -24,5 +24,5 @@ settings.load_profile("httpio")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what asks of the protocol code again and again, however it was installed."""
     for item in items:
-        if {"conformance", "fuzz"}.intersection(item.path.parts):
+        if {"conformance", "fuzz", "servers"}.intersection(item.path.parts):
             item.add_marker("slow")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 BODY = random.Random(3).randbytes(45_000)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _nothing_left() -> Iterator[None]:
