@@ -31,6 +31,11 @@ class PracticeHandler(BaseHTTPRequestHandler):
     box: dict[str, bytes] = {}  # noqa: RUF012 - one for all connections
     moods: list[None] = []  # noqa: RUF012 - likewise
 
+    def handle(self) -> None:
+        # Whoever has gone does not want to know.
+        with suppress(ConnectionError):
+            super().handle()
+
     def do_GET(self) -> None:
         if self.path == "/hello.txt":
             self.answer(200, b"Hello, world!\n")
@@ -50,7 +55,10 @@ class PracticeHandler(BaseHTTPRequestHandler):
         elif self.path == "/cut-off":
             self.answer(200, b"." * 100, length=1000, last=True)
         elif self.path == "/silence":
-            self.rfile.read(1)
+            # Whatever else comes is not for it.
+            while self.connection.recv(65536):
+                pass
+            self.close_connection = True
         else:
             self.answer(404, b"There is nothing here.\n")
 

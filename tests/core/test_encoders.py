@@ -27,7 +27,8 @@ from httpio._encoders import (
 from httpio._exceptions import LocalProtocolError
 from httpio._headers import CaseInsensitiveDict
 from httpio._messages import BodyFollowing
-from httpio._target import encode_authority, encode_hostname, request_target, require_str
+from httpio._target import encode_authority, encode_hostname, request_target
+from httpio._text import require_str
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,6 +21,7 @@ PACKAGE = Path(_spec.origin).parent
 WITHOUT_SOCKETS = [
     "_version",
     "_coroutine",
+    "_text",
     "_request",
     "_exceptions",
     "_tracing",

@@ -462,10 +462,10 @@ BAD_RANGES: dict[str, tuple[object, type[Exception]]] = {
     "str as size": ([(0, "1")], TypeError),
     "float": ([(0.0, 1)], TypeError),
     "None": ([(0, None)], TypeError),
-    "no pair": ([5], TypeError),
+    "no pair": ([5], LocalProtocolError),
     "no iterable": (5, TypeError),
-    "one number": ([(0, 1), (5,)], ValueError),
-    "three numbers": ([(0, 1, 2)], ValueError),
+    "one number": ([(0, 1), (5,)], LocalProtocolError),
+    "three numbers": ([(0, 1, 2)], LocalProtocolError),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,8 +20,11 @@ def test_what_is_given_is_kept_as_it_is() -> None:
     body = bytearray(b"abc")
     request = Request("PUT", "/a?b", headers, body)
     assert (request.method, request.path) == ("PUT", "/a?b")
-    assert request.headers is headers
+    assert request.headers == (("A", "b"),)
     assert request.body is body
+    # The caller goes on with its own.
+    headers["A"] = "c"
+    assert request.headers == (("A", "b"),)
 
 
 def test_without_more_there_are_no_headers_and_no_content() -> None:
@@ -75,7 +78,7 @@ def test_nothing_is_checked() -> None:
 
 def test_nothing_else_can_be_hung_on_it() -> None:
     with pytest.raises(AttributeError):
-        Request("GET", "/").size = 1  # type: ignore[attr-defined]  # that is the question
+        Request("GET", "/").size = 1
 
 
 class Sized(Request):
@@ -121,12 +124,41 @@ def test_it_can_be_copied_and_sent_to_another_process(
     assert _fields(again) == _fields(request)
 
 
-def test_it_can_be_changed() -> None:
-    request = Request("GET", "/")
-    request.path = "/b"
-    request.idempotent = False
-    assert repr(request) == "<Request GET /b>"
+@pytest.mark.parametrize("name", ["method", "path", "headers", "body", "idempotent"])
+def test_it_cannot_be_changed(name: str) -> None:
+    """It may be on its way: its response would be taken for another one's."""
+    request = Request("GET", "/", {"A": "b"}, b"c")
+    before = getattr(request, name)
+    with pytest.raises(AttributeError, match=f"the {name} of a request cannot be changed"):
+        setattr(request, name, None)
+    assert getattr(request, name) is before
+
+
+class Shouting(str):
+    """Holds something else than it says."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return str(self).upper() == other
+
+    def __hash__(self) -> int:
+        return hash(str(self).upper())
+
+
+def test_strings_count_for_what_they_hold() -> None:
+    request = Request(Shouting("get"), Shouting("/a"))
+    assert (type(request.method), type(request.path)) == (str, str)
+    assert (request.method, request.path) == ("get", "/a")
     assert not request.idempotent
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [(b"GET", "/a"), ("GET", b"/"), (None, "/b"), ("GET", 5)]
+)
+def test_what_is_no_string_is_refused_at_once(method: Any, path: Any) -> None:
+    with pytest.raises(TypeError, match=r"^method and path must be str, got "):
+        Request(method, path)
 
 
 def test_header_fields_that_can_be_read_once_are_there_for_each_time_it_is_sent() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: The thread reports this often, in seconds: a driver's time-out is for a server that says nothing,
 #: and must not end a wait that was wanted.
-_TICK: Final = 0.2
+_TICK: Final = 0.05
 
 
 @coroutine

@@ -16,7 +16,7 @@ from ._exceptions import StateError
 from ._many import ManyRequests
 from ._messages import BodyFollowing
 from ._state import Exchange, Sending
-from ._target import exact_str, require_str
+from ._text import exact_str, require_str
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -299,7 +299,8 @@ class HTTPConnection(ManyRequests):
         pipeline = self._pipeline
         if pipeline is not None and not pipeline.release():
             raise StateError(
-                "a pipeline is under way on this connection: iterate to its end, or close() it"
+                "a pipeline is under way on this connection: iterate to its end, close it, or "
+                "reset() the connection"
             )
 
     def co_read_raw(self, size: int) -> PollCoroutine[bytes]:

@@ -19,7 +19,7 @@ from ._grammar import (
     TOKEN,
 )
 from ._messages import BodyFollowing
-from ._target import exact_str, require_str
+from ._text import exact_str, require_str
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class RequestHead:
         self.expects_continue: Final = expects_continue
 
 
-def _pairs(headers: RequestHeaders, what: str) -> Iterator[tuple[str, str]]:
+def pairs_of(headers: RequestHeaders, what: str) -> Iterator[tuple[str, str]]:
     """Yield name and value of each field; raise where what was passed as *what* has no such."""
     items = getattr(headers, "items", None)
     for pair in headers if items is None else items():
@@ -158,7 +158,7 @@ def encode_request_head(
     given = _NO_FIELDS
     if headers is not None:
         given = _GivenFields()
-        for name, value in _pairs(headers, "headers"):
+        for name, value in pairs_of(headers, "headers"):
             given.add(name, value)
     names = given.names
     method = exact_str(method)
@@ -299,7 +299,7 @@ _FORBIDDEN_TRAILERS: Final = frozenset(
 def encode_last_chunk(trailers: RequestHeaders | None) -> bytes:
     """Return the last chunk and the trailer section (RFC 9112 §7.1, §7.1.2)."""
     lines: list[str] = []
-    for name, value in _pairs(trailers, "trailers") if trailers is not None else ():
+    for name, value in pairs_of(trailers, "trailers") if trailers is not None else ():
         if name.lower() in _FORBIDDEN_TRAILERS:
             raise LocalProtocolError(f"{name} must not be sent as a trailer")
         lines.append(f"{name}: {value}\r\n")

@@ -40,6 +40,8 @@ class CloseReason(Enum):
     CLOSED_LOCALLY = "it was closed by this program"
     DETACHED = "its socket was detached"
     SEND_ABORTED = "a send was abandoned in the middle"
+    INTERRUPTED = "this program was interrupted in the middle of using it"
+    GIVEN_UP = "a request that was under way was given up"
     CLOSE_REQUESTED = "the last request asked for the connection to be closed"
     SWITCHED_PROTOCOLS = "it speaks another protocol now, and detach() hands over its socket"
     READ_RAW = "its data was read uninterpreted"

@@ -17,6 +17,7 @@ from itertools import islice
 from ._coroutine import coroutine
 from ._encoders import as_bytes_view
 from ._exceptions import CloseReason, ConnectionClosed, LocalProtocolError
+from ._messages import BodyFollowing
 from ._request import Request
 from ._request_content import announce, go_back, is_file, is_in_memory, position_of
 from ._state import Exchange
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from ._coroutine import PollCoroutine, PollGenerator, PollNeeded
     from ._encoders import RequestHead
-    from ._messages import BodyFollowing
     from ._origin import Origin
     from ._receiving import HeadReceiver
     from ._request import ContentSource
@@ -78,7 +78,9 @@ class Feeder:
     def __init__(
         self, requests: Iterable[Request], origin: Origin, *, add_content_md5: bool
     ) -> None:
-        self._requests: Final[Iterator[Request]] = iter(requests)
+        self._requests: Iterator[Request] = iter(requests)
+        #: The iterable is being asked. It may use the connection meanwhile, but must not be asked.
+        self._asking = False
         self._origin: Final = origin
         self._add_content_md5: Final = add_content_md5
         #: Nothing more comes from the iterable.
@@ -114,17 +116,21 @@ class Feeder:
 
     def has_more(self) -> bool:
         """Tell if any request is left to be sent or to fail. May take one from the iterable."""
-        for last_try in (False, True):
-            if self.is_sending or self._block or self._held is not None or self._backlog:
-                return True
-            if not last_try and not self._exhausted:
-                self._gather_new(1)
-        return False
+        if self._has_any():
+            return True
+        if not self._exhausted:
+            self._gather_new(1)
+        return self._has_any()
+
+    def _has_any(self) -> bool:
+        return bool(self.is_sending or self._asking or self._block or self._held or self._backlog)
 
     def waiting(self) -> list[Queued]:
         """Return the requests that were taken from the iterable, and of which nothing was sent."""
         in_blocks = [*(request for _, request in self._unbegun), *self._block]
-        held = [] if self._held is None else [self._held]
+        # After an interrupt it may be in both.
+        is_held = self._held is not None and self._held not in self._state.outstanding
+        held = [self._held] if self._held is not None and is_held else []
         return [*map(Queued, in_blocks), *held, *self._backlog]
 
     def take_failed(self) -> Queued | None:
@@ -152,6 +158,27 @@ class Feeder:
         self._block.clear()
         self._texts.clear()
         self._backlog = deque(again)
+
+    def drop_next(self) -> None:
+        """Give up the request that is next, of which nothing was sent."""
+        self._backlog.popleft()
+
+    def give_up(self) -> None:
+        """Send nothing more, and let go of all that was to be sent."""
+        self._exhausted = True
+        self._requests = iter(())
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            try:
+                upload.close()
+            except ValueError:
+                # It is what calls this.
+                pass
+        self._rest = self._held = None
+        self._backlog.clear()
+        self._unbegun.clear()
+        self._block.clear()
+        self._texts.clear()
 
     # Sending
 
@@ -200,11 +227,9 @@ class Feeder:
             self._receiver.check_idle()
 
     def _send_block(self) -> bool:
-        """Send the block that was made; return if the socket took all of it."""
+        """Send the block that was made; return if something more can be sent."""
         self._check_idle()
         block, texts = self._block, self._texts
-        # There is a text too many if an interrupt came before its request was added.
-        del texts[len(block) :]
         data = "".join(texts).encode("latin-1")
         size = self._sender.try_send_requests(data, block)
         if size == len(data):
@@ -217,12 +242,14 @@ class Feeder:
             self._sent(memoryview(data), size)
         block.clear()
         texts.clear()
-        return self._rest is None
+        # Without TLS, another attempt would be in vain.
+        return self._rest is None or not (size == 0 or self._transport.less_is_full)
 
     def _send_rest(self, rest: memoryview) -> bool:
-        """Send what is left of a block; return if the socket took all of it."""
+        """Send what is left of a block; return if something more can be sent."""
         self._check_idle()
-        return self._sent(rest, self._sender.try_send_requests(rest))
+        size = self._sender.try_send_requests(rest)
+        return self._sent(rest, size) or not (size == 0 or self._transport.less_is_full)
 
     def _sent(self, rest: memoryview, size: int) -> bool:
         """*size* bytes of *rest*, the end of a block, were sent. Return if that is all of it."""
@@ -240,32 +267,30 @@ class Feeder:
         head, content = queued.head, queued.content
         assert head is not None
         body = queued.request.body
-        self._held = None
-        rest = sender.try_send_request(queued, head.data, content)
-        if rest is not None:
-            yield from sender.co_send_rest(queued, rest, content)
-        if queued.content_follows:
-            assert body is not None
-            assert not is_in_memory(body)
-            if not queued.remaining and queued.remaining is not None:
-                # It was complete with its head.
-                return
-            queued.spent = queued.position is None
-            state = self._state
-            try:
+        state = self._state
+        try:
+            rest = sender.try_send_request(queued, head.data, content)
+            self._held = None
+            if rest is not None:
+                yield from sender.co_send_rest(queued, rest, content)
+            # An empty file is complete with its head.
+            if queued.content_follows and queued.remaining != 0:
+                assert body is not None
+                assert not is_in_memory(body)
+                queued.spent = queued.position is None
                 yield from self._co_send_content(queued, body)
-            except Exception as exc:
-                if isinstance(exc, ConnectionClosed) and state.close_reason is not None:
-                    raise
-                # The caller's file or iterable; or more content than there was at first. It is raised
-                # when it is its turn, and nothing may follow what was sent of it.
-                queued.failure = exc
-                state.close_sending(CloseReason.SEND_ABORTED)
-                raise state.closed_error() from exc
-            except BaseException:
-                # An interrupt, or it is given up: the same, but for whom it is raised.
-                state.close_sending(CloseReason.SEND_ABORTED)
+        except Exception as exc:
+            if isinstance(exc, ConnectionClosed) and state.close_reason is not None:
                 raise
+            # The caller's file or iterable; or more content than there was at first. It is raised
+            # when it is its turn, and nothing may follow what was sent of it.
+            queued.failure = exc
+            state.close_sending(CloseReason.SEND_ABORTED)
+            raise state.closed_error() from exc
+        except BaseException:
+            # An interrupt, or it is given up: the same, but for whom it is raised.
+            state.close_sending(CloseReason.SEND_ABORTED)
+            raise
 
     @coroutine
     def _co_send_content(self, queued: Queued, body: ContentSource) -> PollGenerator[None]:
@@ -305,8 +330,16 @@ class Feeder:
         prefix, rest = self._origin.target_prefix, self._origin.plain_rest
         before = len(block)
         size = 0
+        # The request that was taken last, and whether it has its place.
+        request: Request | None = None
+        placed = True
+        self._asking = True
         try:
             for request in islice(self._requests, room):
+                if self._exhausted:
+                    # Given up meanwhile, by the iterable itself.
+                    return
+                placed = False
                 # What is checked is what is put into the text: nothing is looked at twice.
                 try:
                     method, path = request.method, request.path
@@ -330,15 +363,28 @@ class Feeder:
                 if is_plain:
                     texts.append(f"{method} {prefix}{path}{rest}")
                     block.append(request)
-                elif not self._take(request):
-                    return
+                    placed = True
+                else:
+                    goes_on = self._take(request)
+                    placed = True
+                    if not goes_on:
+                        return
                 size += len(texts[-1])
                 if size > _BLOCK_SIZE:
                     return
         except Exception as exc:  # noqa: BLE001 - raised when it is its turn
-            self._backlog.append(Failed(exc))
+            if not self._exhausted:
+                self._backlog.append(Failed(exc))
             self._exhausted = True
             return
+        except BaseException:
+            # An interrupt: nothing that was taken may be lost, and no text be left without a request.
+            del texts[len(block) :]
+            if not placed and isinstance(request, Request):
+                self._backlog.append(Queued(request))
+            raise
+        finally:
+            self._asking = False
         if len(block) - before < room:
             self._exhausted = True
 
@@ -365,6 +411,13 @@ class Feeder:
         try:
             body = request.body
             following: BodyFollowing | None = None
+            if isinstance(body, BodyFollowing) or not (  # type: ignore[redundant-expr]  # or others
+                body is None or is_in_memory(body) or is_file(body) or hasattr(body, "__iter__")
+            ):
+                raise TypeError(
+                    f"the body of a request in a pipeline is bytes-like, a binary file or an "
+                    f"iterable of bytes, got {body!r}"
+                )
             if body is not None and not is_in_memory(body):
                 if queued.position is None:
                     queued.position = position_of(body)
@@ -378,6 +431,11 @@ class Feeder:
                 body if following is None else following,  # type: ignore[arg-type]  # in memory
                 add_content_md5=self._add_content_md5,
             )
+            if b"\r\nExpect: 100-continue\r\n" in head.data:
+                raise LocalProtocolError(
+                    "a pipeline does not wait for 100 Continue: leave Expect out, or use "
+                    "send_request(expect100=True)"
+                )
             if request.method == "CONNECT" or head.asks_upgrade:
                 raise LocalProtocolError(
                     f"{request.method} {request.path} would end HTTP on its connection, so it "

@@ -20,7 +20,8 @@ from ._proxy import co_open_tunnel
 from ._replay import Peer, Pipelining
 from ._sendfile import FileSender
 from ._state import State
-from ._target import encode_authority, require_str
+from ._target import encode_authority
+from ._text import require_str
 from ._tracing import GuardedTracer, tracer_from_environment
 from ._transport import NoTransport, TLSTransport, Transport
 

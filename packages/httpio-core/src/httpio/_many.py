@@ -50,7 +50,8 @@ class ManyRequests(Lifecycle):
         *backoff* seconds before the second time, twice as long before the third, and so on. A
         response that broke off in its content is asked for again only with *retry_partial*. With
         *retry_after*, in seconds, requests that are answered with status 429 or 503 are sent again
-        when the server wants it, if it does not want more than that.
+        when the server wants it, over a new connection and up to *retries* times, if it does not want
+        more than that and nothing under way must not be sent twice.
 
         Nothing is sent before the first response is asked for, and `send_request` cannot be used
         until the last one was. Raises `LocalProtocolError` for a depth below 1 or negative retries;

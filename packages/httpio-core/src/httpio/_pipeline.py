@@ -7,6 +7,8 @@ possible first. What becomes of requests whose connection was lost is for `_reco
 
 from __future__ import annotations
 
+from time import monotonic
+
 from ._blocking import run
 from ._clock import co_sleep
 from ._coroutine import PollNeeded, coroutine
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Final, Self, TypeVar
 
-    from ._coroutine import PollGenerator
+    from ._coroutine import PollCoroutine, PollGenerator
     from ._messages import HTTPResponse
     from ._state import State
 
@@ -38,13 +40,14 @@ class Pipeline(Recovery):
     response and content instead, which is faster for small content.
 
     Where an exception is raised for a request, that request is given up. Iterating may go on: the
-    requests behind it get their responses, over a new connection if need be.
+    requests behind it get their responses, over a new connection if need be. A connection that cannot
+    be opened and a time-out raise as well, but give up nothing: the next call tries again. After
+    `HTTPConnection.close` and `reset` every call raises.
     """
 
     # Heads
 
-    @coroutine
-    def co_next_response(self) -> PollGenerator[HTTPResponse | None]:
+    def co_next_response(self) -> PollCoroutine[HTTPResponse | None]:
         """Return the head of the next response, `None` if all requests have theirs.
 
         Its content is to be read from the connection; what was not read of the content before is
@@ -53,6 +56,10 @@ class Pipeline(Recovery):
         raises, `LocalProtocolError` for a request that must not be sent, each when it is that
         request's turn, and what `HTTPConnection.co_connect` raises.
         """
+        return self._co_guarded(self._co_next_response())
+
+    @coroutine
+    def _co_next_response(self) -> PollGenerator[HTTPResponse | None]:
         if self._pairs:
             raise StateError(
                 f"{len(self._pairs)} responses were received with their content: "
@@ -61,7 +68,8 @@ class Pipeline(Recovery):
         while (yield from self._co_ready()):
             try:
                 response = yield from self._co_head()
-            except (ConnectionClosed, RemoteProtocolError) as exc:
+            except (RemoteProtocolError, OSError) as exc:
+                self._check_mine()
                 self._lost(exc)
                 continue
             if response is not None:
@@ -84,31 +92,37 @@ class Pipeline(Recovery):
 
     # Whole responses
 
-    @coroutine
-    def co_next_batch(self) -> PollGenerator[list[tuple[HTTPResponse, bytes]]]:
+    def co_next_batch(self) -> PollCoroutine[list[tuple[HTTPResponse, bytes]]]:
         """Return the next responses, each with its content: one, or as many as came with it.
 
         Returns ``[]`` if all requests have theirs. Content of any size is held in memory as a whole.
         Raises what `co_next_response` raises.
         """
+        return self._co_guarded(self._co_next_batch())
+
+    @coroutine
+    def _co_next_batch(self) -> PollGenerator[list[tuple[HTTPResponse, bytes]]]:
         if self._pairs:
             pairs = list(self._pairs)
             self._pairs.clear()
             return pairs
         while (yield from self._co_ready()):
-            conn = self._conn
-            transport = conn._transport
+            receiver, transport, state = self._receiver, self._transport, self._state
+            assert state is not None
             try:
-                while (batch := conn._receiver.try_plain(self._looked_at)) is None:
+                while (batch := receiver.try_plain(self._looked_at)) is None:
                     yield self._wait(transport.recv_wait)
+                    self._check_mine()
                     if self._send_wait is not None:
-                        self._advance(conn._state)
-                        self._check_sent(conn._state)
+                        self._advance(state)
+                        self._check_sent(state)
                 if batch:
-                    conn._peer.persists()
+                    self._put_off = (None, 0)
+                    self._conn._peer.persists()
                     return batch
                 pair = yield from self._co_pair()
-            except (ConnectionClosed, RemoteProtocolError) as exc:
+            except (RemoteProtocolError, OSError) as exc:
+                self._check_mine()
                 self._lost(exc)
                 continue
             if pair is not None:
@@ -153,7 +167,7 @@ class Pipeline(Recovery):
                 elif state.close_reason is not None:
                     self._conn._renew()
             self._leave(state)
-        self._feeder.send_again(())
+        self._feeder.give_up()
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +181,7 @@ class Pipeline(Recovery):
     def co_while_sending(self, receiving: PollGenerator[_T]) -> PollGenerator[_T]:
         """Run what receives content for the caller, and send meanwhile."""
         try:
-            return (yield from self._co_sending(receiving))
+            return (yield from self._co_guarded(self._co_sending(receiving)))
         except ConnectionClosed as exc:
             state = self._state
             if state is None or not state.outstanding:
@@ -175,50 +189,83 @@ class Pipeline(Recovery):
             self._told = state.oldest()
             raise self._unanswered_error(exc, [*state.outstanding]) from exc
 
+    @coroutine
+    def _co_guarded(self, steps: PollGenerator[_T]) -> PollGenerator[_T]:
+        """Run *steps*. After an interrupt in the middle of one, the connection is not used again.
+
+        It may have come between a send or a receive and its being noted.
+        """
+        try:
+            while True:
+                try:
+                    needed = next(steps)
+                except StopIteration as exc:
+                    result: _T = exc.value
+                    return result
+                except Exception:
+                    raise
+                except BaseException:
+                    self._distrust()
+                    raise
+                yield needed
+        finally:
+            steps.close()
+
     # Getting ready
 
     @coroutine
     def _co_ready(self) -> PollGenerator[bool]:
         """Have a request outstanding on a connection to receive from; `False` if all is done."""
-        if self._closed:
-            return False
         conn = self._conn
         feeder = self._feeder
-        state = self._begin() if self._state is None else self._state
-        if conn._pipeline is not self:
-            self._interrupted(state)
         while True:
-            if conn._receiver.current_response is not None:
+            if self._closed:
+                if self._cut_off:
+                    raise StateError(
+                        "the pipeline has ended, because its connection was closed by this program"
+                    )
+                return False
+            state = self._begin() if self._state is None else self._state
+            self._check_mine()
+            if conn._state is not state:
+                # connect() was called by hand.
+                self._leave(state)
+                state = self._use()
+            if self._receiver.current_response is not None:
                 yield from self._co_drop_rest(state)
             if state.outstanding:
                 if not state.receiving_closed:
                     self._advance(state)
-                    return True
-                self._lost(state.closed_error())
+                    if not self._closed:
+                        return True
+                else:
+                    self._lost(state.closed_error())
             elif failed := feeder.take_failed():
-                raise self._failure(failed)
+                try:
+                    raise self._failure(failed)
+                finally:
+                    # Or it would hold itself, by its traceback.
+                    del failed
             elif not feeder.has_more():
-                self._finish()
-                return False
+                if not self._closed:
+                    self._finish()
             elif state.close_reason is not None:
                 self._lost(state.closed_error())
-            elif self._pause:
-                yield from co_sleep(self._pause)
-                self._pause = 0.0
-            elif conn._transport.closed:
+            elif (pause := self._resumes_at - monotonic()) > 0:
+                yield from co_sleep(pause)
+            elif self._transport.closed:
                 yield from self._co_open()
             else:
                 self._advance(state)
-                if state.outstanding:
+                if state.outstanding and not self._closed:
                     return True
                 if self._send_wait is not None:
                     yield self._send_wait
-            state = conn._state
 
     @coroutine
     def _co_drop_rest(self, state: State) -> PollGenerator[None]:
         """Read to the end of the content that was the caller's to read."""
-        receiver = self._conn._receiver
+        receiver = self._receiver
         if receiver.current_response is not self._handed_over:
             return
         try:
@@ -270,6 +317,7 @@ class Pipeline(Recovery):
                     self._advance(state)
                     self._check_sent(state)
                 yield self._wait(needed)
+                self._check_mine()
         finally:
             receiving.close()
 
@@ -280,20 +328,19 @@ class Pipeline(Recovery):
         assert state is not None
         exchange = state.oldest()
         assert exchange is not None
-        response = yield from self._co_sending(
-            self._conn._receiver.co_read_response(is_sending=True)
-        )
+        response = yield from self._co_sending(self._receiver.co_read_response(is_sending=True))
         if response.version == "1.1" and state.close_reason is None:
             self._conn._peer.persists()
         self._told = None
         if response.status in self._looked_at and self._puts_off(response, exchange):
             return None
+        self._put_off = (None, 0)
         return response
 
     @coroutine
     def _co_pair(self) -> PollGenerator[tuple[HTTPResponse, bytes] | None]:
         """Return the next response with its content, `None` if its request is put off."""
-        receiver = self._conn._receiver
+        receiver = self._receiver
         # There if this was begun before by a coroutine that was dropped.
         response = receiver.current_response or (yield from self._co_head())
         if response is None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from operator import index
 
 from ._coroutine import coroutine
-from ._encoders import as_bytes_view
+from ._encoders import as_bytes_view, pairs_of
 from ._exceptions import (
+    CloseReason,
     ConnectionClosed,
     InvalidResponse,
     LocalProtocolError,
@@ -23,7 +24,9 @@ from ._exceptions import (
 )
 from ._grammar import CONTENT_RANGE, STRONG_ENTITY_TAG
 from ._pipeline import Pipeline
+from ._recovery import check_options
 from ._request import Request
+from ._text import require_str
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,8 +78,12 @@ def make_pieces(
 ) -> list[_Piece]:
     """Return what *ranges*, ``(offset, size)`` each, are to be read into: *buffers*, or new memory."""
     pieces: list[_Piece] = []
-    for number, (offset, size) in enumerate(ranges):
-        offset, size = int(index(offset)), int(index(size))
+    for number, each in enumerate(ranges):
+        match each:
+            case (offset, size):
+                offset, size = int(index(offset)), int(index(size))
+            case _:
+                raise LocalProtocolError(f"a range is an offset and a size, got {each!r}")
         if size < 0 or (offset < 0 and offset + size > 0):
             raise LocalProtocolError(
                 "a range is an offset and a size that is not negative; one with a negative offset "
@@ -129,19 +136,22 @@ class RangeReader:
     ) -> None:
         if index(gap) < 0:
             raise LocalProtocolError(f"the gap between ranges cannot be negative, got {gap}")
+        if etag is not None:
+            require_str("an entity tag", etag)
         if etag is not None and not STRONG_ENTITY_TAG.fullmatch(etag.encode("latin-1", "replace")):
             raise LocalProtocolError(
                 f"expected a strong entity tag, with its double quotes, got {etag!r}"
             )
-        items = getattr(headers, "items", None)
-        self._headers: Final = [*(() if headers is None else headers if items is None else items())]
-        for pair in self._headers:
-            if str(pair[0]).lower() in ("range", "if-range", "if-match"):
-                raise LocalProtocolError(f"{pair[0]} is set by the range reader itself")
+        self._headers: Final = [*pairs_of(headers, "headers")] if headers is not None else []
+        for name, _ in self._headers:
+            if name.lower() in ("range", "if-range", "if-match"):
+                raise LocalProtocolError(f"{name} is set by the range reader itself")
         self._conn: Final = conn
         self._path: Final = path
         self._gap: Final = gap
         self._options: Final = (depth, retries, backoff)
+        # Before anything is sent, and even if there is nothing to send.
+        check_options(depth, retries, backoff)
         #: The strong entity tag of the version that is read (RFC 9110 §8.8.3).
         self._etag = etag
         #: Last-Modified and the complete length of it, once they are known.
@@ -165,7 +175,8 @@ class RangeReader:
         if spans and not self._seen_any and self._etag is None:
             # Alone: it tells which version the others have to be of.
             spans = yield from self._co_read_spans(spans[:1], spans[1:])
-        yield from self._co_read_spans(spans, [])
+        if spans:
+            yield from self._co_read_spans(spans, [])
 
     def _pipeline(self, requests: Iterable[Request]) -> Pipeline:
         depth, retries, backoff = self._options
@@ -199,7 +210,9 @@ class RangeReader:
                     everything = yield from self._co_take(
                         pipeline, response, [*spans[position:], *others]
                     )
-                except ConnectionClosed:
+                except ConnectionClosed as exc:
+                    if exc.reason is CloseReason.CLOSED_LOCALLY:
+                        raise
                     # The same comes again, or the pipeline raises because it is given up.
                     continue
                 if everything:

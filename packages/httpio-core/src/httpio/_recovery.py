@@ -9,6 +9,9 @@ and `State.outstanding` is what is under way on it. When it is lost, those reque
 from __future__ import annotations
 
 from collections import deque
+from operator import index
+from sys import maxsize
+from time import monotonic
 
 from ._coroutine import coroutine
 from ._exceptions import (
@@ -48,8 +51,21 @@ _NOTHING_LOST: Final = frozenset(
         CloseReason.EARLY_RESPONSE,
     )
 )
+#: A connection that was closed for this is still good for something.
+_STILL_WANTED: Final = (CloseReason.SWITCHED_PROTOCOLS, CloseReason.READ_RAW)
 #: Bytes of a response until its status code has been said.
 _STATUS_LINE_START: Final = len("HTTP/1.1 200")
+
+
+def check_options(depth: int, retries: int, backoff: float) -> tuple[int, int]:
+    """Return *depth* and *retries* as they are used; raise for what makes no sense."""
+    depth, retries = min(index(depth), maxsize), index(retries)
+    if depth < 1 or retries < 0 or not backoff >= 0:
+        raise LocalProtocolError(
+            "a pipeline needs a depth of at least 1, and retries and backoff that are not "
+            f"negative, got depth={depth}, retries={retries} and backoff={backoff}"
+        )
+    return depth, retries
 
 
 class Recovery:
@@ -66,11 +82,7 @@ class Recovery:
         retry_partial: bool,
         retry_after: float | None,
     ) -> None:
-        if depth < 1 or retries < 0:
-            raise LocalProtocolError(
-                "a pipeline needs a depth of at least 1 and a number of retries that is not "
-                f"negative, got depth={depth} and retries={retries}"
-            )
+        depth, retries = check_options(depth, retries, backoff)
         self._conn: Final = conn
         self._feeder: Final = Feeder(requests, conn._origin, add_content_md5=conn.content_md5)
         self._depth: Final = depth
@@ -82,14 +94,18 @@ class Recovery:
         self._looked_at: Final = RETRY_STATUSES if retry_after is not None else frozenset[int]()
         #: The present network connection, and how many responses it had brought before.
         self._state: State | None = None
+        self._receiver = conn._receiver
+        self._transport = conn._transport
         self._answered = 0
         self._closed = False
+        #: The connection was closed by the program, under the pipeline.
+        self._cut_off = False
         #: Connections that were lost since one brought a complete response.
         self._failures = 0
-        #: How long to wait, in seconds, before anything more is sent.
-        self._pause = 0.0
-        #: The request that was put off last at the server's wish, and how many times.
+        #: The request that was put off last, and how often in a row.
         self._put_off: tuple[Request | None, int] = (None, 0)
+        #: When anything more is sent, by `time.monotonic`.
+        self._resumes_at = 0.0
         #: The response whose content is up to the caller.
         self._handed_over: HTTPResponse | None = None
         #: The request of which the caller knows that its response broke off.
@@ -127,11 +143,12 @@ class Recovery:
         state = conn._state
         if conn._pipeline is not None and not conn._pipeline.release():
             raise StateError(
-                "another pipeline is under way on this connection: iterate to its end, or close() it"
+                "another pipeline is under way on this connection: iterate to its end, close it, "
+                "or reset() the connection"
             )
         if state.close_reason is not None:
-            # Unless somebody has to be told first.
-            if state.outstanding and not state.reopens:
+            # Unless somebody has to be told first, or wants something of it.
+            if (state.outstanding and not state.reopens) or state.close_reason in _STILL_WANTED:
                 raise state.closed_error()
             conn._renew()
         elif conn._receiver.response_pending() or state.sending in (
@@ -149,6 +166,8 @@ class Recovery:
         """Work on the network connection that the object has now."""
         conn = self._conn
         self._state = conn._state
+        self._receiver = conn._receiver
+        self._transport = conn._transport
         self._answered -= conn._state.answered
         self._feeder.use(conn._sender, conn._receiver, conn._state, conn._transport)
         return conn._state
@@ -169,9 +188,15 @@ class Recovery:
             if self._failures > self._retries or not is_temp_network_error(exc):
                 self._failures = 0
                 raise
-            self._pause = pause_before(self._failures, self._backoff)
+            self._resumes_at = monotonic() + pause_before(self._failures, self._backoff)
             return
+        self._check_mine()
         self._use()
+
+    def _check_mine(self) -> None:
+        """Raise if the connection was taken away while this waited."""
+        if self._conn._pipeline is not self:
+            self._interrupted()
 
     # When something goes wrong
 
@@ -179,41 +204,46 @@ class Recovery:
         """Have a request sent again later if the server wants that; return whether."""
         assert self._longest_pause is not None
         pause = retry_after(response)
-        request, count = self._put_off
-        count = count + 1 if request is response.request else 1
-        if (
-            pause is None
-            or pause > self._longest_pause
-            or count > self._retries
-            or not exchange.repeatable
-        ):
-            return False
         state = self._state
         assert state is not None
         again = [each for each in state.outstanding if each is not exchange]
+        request, count = self._put_off
+        if request is not exchange.request:
+            count = 0
+        if (
+            pause is None
+            or pause > self._longest_pause
+            or count >= self._retries
+            # What was sent behind it must come behind it, so it is sent again as well.
+            or not all(as_unanswered(each).repeatable for each in (exchange, *again))
+        ):
+            return False
+        self._put_off = (exchange.request, count + 1)
         if len(again) == len(state.outstanding):
             # It had no content, and counts as answered.
             self._answered -= 1
-        # What was sent behind it must come behind it.
-        self._put_off = (response.request, count)
-        self._pause = pause
+        self._resumes_at = monotonic() + pause
         self._start_over([exchange, *again])
         return True
 
-    def _lost(self, exc: ConnectionClosed | RemoteProtocolError) -> None:
+    def _lost(self, exc: RemoteProtocolError | OSError) -> None:
         """The connection is gone: have what is unanswered sent again, or raise what prevents that."""
         state = self._state
         assert state is not None
         if state.close_reason is CloseReason.CLOSED_LOCALLY:
-            self._interrupted(state)
+            self._interrupted()
         peer = self._conn._peer
         # What is known of the first is looked at.
-        state.oldest()
+        first = state.oldest()
         unanswered = [*state.outstanding]
-        error: HTTPIOError | None = None
+        error: Exception | None = None
         if state.ended_as_announced:
-            peer.closed_as_announced(state.answered)
+            if state.close_reason is CloseReason.SERVER_ANNOUNCED_CLOSE:
+                peer.closed_as_announced(state.answered)
             self._failures = 0
+        elif state.close_reason in (CloseReason.INTERRUPTED, CloseReason.GIVEN_UP):
+            # No fault of the server.
+            error = self._verdict(exc, unanswered)
         else:
             peer.broke(len(unanswered))
             if state.answered:
@@ -221,15 +251,24 @@ class Recovery:
             if unanswered or not state.answered:
                 self._failures += 1
             error = self._verdict(exc, unanswered)
+        was_sent = bool(unanswered) or first is not None
         self._start_over(unanswered)
-        if error is exc:
-            raise exc
-        if error is not None:
+        if error is None:
+            return
+        if not was_sent:
+            # It was closed before anything was sent over it, again and again.
+            self._feeder.drop_next()
+        try:
+            if error is exc:
+                raise exc
             raise error from exc
+        finally:
+            # Or it would hold itself, by its traceback.
+            del error
 
     def _verdict(
-        self, exc: ConnectionClosed | RemoteProtocolError, unanswered: list[Exchange | Request]
-    ) -> HTTPIOError | None:
+        self, exc: RemoteProtocolError | OSError, unanswered: list[Exchange | Request]
+    ) -> Exception | None:
         """Take the first of *unanswered* from it if that is not to be sent again; return the reason."""
         exhausted = self._failures > self._retries
         if exhausted:
@@ -238,7 +277,9 @@ class Recovery:
             # A connection was closed before anything was sent over it.
             if not exhausted:
                 return None
-            return exc if isinstance(exc, RemoteProtocolError) else self._unanswered_error(exc, [])
+            if not isinstance(exc, ConnectionClosed):
+                return exc
+            return self._unanswered_error(exc, [])
         first = unanswered[0]
         assert isinstance(first, Exchange)
         told, self._told = first is self._told, None
@@ -249,8 +290,9 @@ class Recovery:
         if first.failure is not None:
             # It will be raised in its turn.
             return None
-        if isinstance(exc, RemoteProtocolError):
-            error: HTTPIOError = exc
+        if not isinstance(exc, ConnectionClosed):
+            # Asking again would bring the same again: nonsense, or a certificate that is not accepted.
+            error: Exception = exc
         elif (
             exhausted
             or not first.repeatable
@@ -267,24 +309,48 @@ class Recovery:
 
     def _start_over(self, unanswered: list[Exchange | Request]) -> None:
         """Have *unanswered*, and all that was not sent, go over a new network connection."""
-        if self._failures and not self._pause:
-            self._pause = pause_before(self._failures, self._backoff)
+        if self._failures:
+            self._resumes_at = monotonic() + pause_before(self._failures, self._backoff)
         assert self._state is not None
         self._feeder.send_again(unanswered, self._state.close_reason)
         self._leave(self._state)
         self._conn._renew()
         self._use()
 
-    def _interrupted(self, state: State) -> None:
+    def _interrupted(self) -> None:
         """Raise, because the connection was closed by the program in the middle."""
-        unanswered = [*state.outstanding]
-        state.closed_locally()
-        error = self._unanswered_error(state.closed_error(), unanswered)
-        self._closed = True
+        state = self._state
+        closed = ConnectionClosed(
+            CloseReason.CLOSED_LOCALLY.value, reason=CloseReason.CLOSED_LOCALLY
+        )
+        error = self._unanswered_error(closed, [] if state is None else [*state.outstanding])
+        self._closed = self._cut_off = True
         if self._conn._pipeline is self:
             self._conn._pipeline = None
-        self._feeder.send_again(())
+        self._feeder.give_up()
         raise error
+
+    def give_up(self) -> Request | None:
+        """Give up the request whose response comes next, and return it; `None` if there is none.
+
+        For a server that takes too long. The network connection is closed, and what else was under
+        way is sent again over a new one, or reported, when the next response is asked for.
+        """
+        state = self._state
+        oldest = None if state is None else state.oldest()
+        if state is None or oldest is None:
+            return None
+        self._dropped = oldest
+        state.close_because(CloseReason.GIVEN_UP)
+        self._conn._transport.close()
+        return oldest.request
+
+    def _distrust(self) -> None:
+        """An interrupt came in the middle of a step: what was done last may not have been noted."""
+        state = self._state
+        if state is not None:
+            state.close_because(CloseReason.INTERRUPTED)
+            self._transport.close()
 
     def _finish(self) -> None:
         """All is done."""
@@ -294,6 +360,7 @@ class Recovery:
         state = self._state
         assert state is not None
         self._leave(state)
+        self._feeder.give_up()
         if state.close_reason is None and not conn._transport.closed:
             try:
                 # One response too many is how a wrong pairing shows.

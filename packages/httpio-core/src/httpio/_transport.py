@@ -323,6 +323,8 @@ class TLSTransport(Transport):
             self._retry = bytes(record)
             return None
         self._retry = None
+        # After a renegotiation, and the like.
+        self.send_wait = self.poll_out
         if self._tracer is not None:
             self._tracer.sent(record[:size])
         return size
