@@ -35,8 +35,10 @@ WITHOUT_SOCKETS = [
     "_target",
     "_encoders",
     "_origin",
+    "_spans",
     "_request_content",
     "_state",
+    "_queued",
     "_replay",
 ]
 WITH_SOCKETS = [

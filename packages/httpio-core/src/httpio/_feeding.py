@@ -18,9 +18,9 @@ from ._coroutine import coroutine
 from ._encoders import as_bytes_view
 from ._exceptions import CloseReason, ConnectionClosed, LocalProtocolError
 from ._messages import BodyFollowing
+from ._queued import Failed, Queued, renewed
 from ._request import Request
 from ._request_content import announce, go_back, is_file, is_in_memory, position_of
-from ._state import Exchange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from typing import Final
 
     from ._coroutine import PollCoroutine, PollGenerator, PollNeeded
-    from ._encoders import RequestHead
     from ._origin import Origin
     from ._receiving import HeadReceiver
     from ._request import ContentSource
     from ._sendfile import FileSender
-    from ._state import State
+    from ._state import Exchange, State
     from ._transport import Transport
 
 #: With room for so many requests, it is worth making a block, whatever the size of the window.
@@ -44,32 +43,6 @@ _BLOCK_SIZE: Final = 128 * 1024
 _SMALL_CONTENT: Final = 4 * 1024
 #: With these, a path that is proper makes a proper request.
 _PLAIN_METHODS: Final = ("GET", "HEAD", "DELETE", "OPTIONS")
-
-
-class Queued(Exchange):
-    """An exchange that does not go in a block, or that was taken back, and what it needs for that."""
-
-    request: Request
-    #: Where its content begins, if that can be read again.
-    position: int | None = None
-    #: Nothing goes before it that is not answered, and nothing behind it until it is.
-    alone: bool = False
-    #: Why the connection was lost that it was sent over.
-    lost: CloseReason | None = None
-    head: RequestHead | None = None
-    #: What is sent together with the head; other content is read while it is sent.
-    content: memoryview | None = None
-
-    def __init__(self, request: Request) -> None:
-        super().__init__(request.method, request.path, request=request)
-
-
-class Failed(Queued):
-    """Stands where the caller's iterable has raised an exception."""
-
-    def __init__(self, failure: Exception) -> None:
-        super().__init__(Request("", ""))
-        self.failure = failure
 
 
 class Feeder:
@@ -151,7 +124,7 @@ class Feeder:
         """
         if self._upload is not None:
             self._upload.close()
-        again = [*(_renewed(asked, lost) for asked in sent), *self.waiting()]
+        again = [*(renewed(asked, lost) for asked in sent), *self.waiting()]
         self._upload = self._rest = self._held = None
         self._barrier = False
         self._unbegun.clear()
@@ -467,17 +440,3 @@ class Feeder:
             text += bytes(content).decode("latin-1")
         self._texts.append(text)
         self._block.append(queued.request)
-
-
-def _renewed(asked: Exchange | Request, lost: CloseReason | None) -> Queued:
-    """Return what was *asked* as it was before it was sent, but for what cannot be undone."""
-    if isinstance(asked, Request):
-        return Queued(asked)
-    assert asked.request is not None, "what a pipeline has sent, it was given"
-    queued = Queued(asked.request)
-    if isinstance(asked, Queued):
-        queued.position = asked.position
-        queued.spent = asked.spent
-        queued.lost = lost
-        queued.failure = asked.failure
-    return queued

@@ -9,7 +9,8 @@ from ._blocking import run
 from ._coroutine import coroutine
 from ._lifecycle import Lifecycle
 from ._pipeline import DEFAULT_DEPTH, Pipeline
-from ._ranges import DEFAULT_GAP, RangeReader, make_pieces
+from ._ranges import DEFAULT_GAP, RangeReader
+from ._spans import make_pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

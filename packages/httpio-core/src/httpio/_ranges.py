@@ -11,7 +11,7 @@ from __future__ import annotations
 from operator import index
 
 from ._coroutine import coroutine
-from ._encoders import as_bytes_view, pairs_of
+from ._encoders import pairs_of
 from ._exceptions import (
     CloseReason,
     ConnectionClosed,
@@ -26,14 +26,13 @@ from ._grammar import CONTENT_RANGE, STRONG_ENTITY_TAG
 from ._pipeline import Pipeline
 from ._recovery import check_options
 from ._request import Request
+from ._spans import Piece, Span, make_spans
 from ._text import require_str
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import Final
-
-    from _typeshed import WriteableBuffer
 
     from ._coroutine import PollCoroutine, PollGenerator
     from ._lifecycle import Lifecycle
@@ -45,78 +44,6 @@ if TYPE_CHECKING:
 DEFAULT_GAP: Final = 4096
 #: What is dropped is received this much at a time, in bytes.
 _SCRATCH_SIZE: Final = 64 * 1024
-
-
-class _Piece:
-    """A range that somebody wants: *size* bytes from *offset*, into *view*."""
-
-    __slots__ = ("offset", "size", "view")
-
-    def __init__(self, offset: int, size: int, view: memoryview) -> None:
-        self.offset = offset
-        self.size: Final = size
-        self.view: Final = view
-
-    @property
-    def end(self) -> int:
-        return self.offset + self.size
-
-
-class _Span:
-    """Pieces that are asked for together, in the order of their offsets."""
-
-    __slots__ = ("end", "pieces", "start")
-
-    def __init__(self, first: _Piece) -> None:
-        self.pieces: Final = [first]
-        self.start: Final = first.offset
-        self.end = first.end
-
-
-def make_pieces(
-    ranges: Iterable[tuple[int, int]], buffers: Sequence[WriteableBuffer] | None
-) -> list[_Piece]:
-    """Return what *ranges*, ``(offset, size)`` each, are to be read into: *buffers*, or new memory."""
-    pieces: list[_Piece] = []
-    for number, each in enumerate(ranges):
-        match each:
-            case (offset, size):
-                offset, size = int(index(offset)), int(index(size))
-            case _:
-                raise LocalProtocolError(f"a range is an offset and a size, got {each!r}")
-        if size < 0 or (offset < 0 and offset + size > 0):
-            raise LocalProtocolError(
-                "a range is an offset and a size that is not negative; one with a negative offset "
-                f"must not go beyond the end; got ({offset}, {size})"
-            )
-        if buffers is None:
-            view = memoryview(bytearray(size))
-        else:
-            if number >= len(buffers):
-                raise LocalProtocolError(f"there are more ranges than the {len(buffers)} buffers")
-            view = as_bytes_view(buffers[number])
-            if view.readonly:
-                raise TypeError("ranges need memory that can be written to, such as a bytearray")
-            if len(view) != size:
-                raise LocalProtocolError(
-                    f"the buffer of range {number} has {len(view)} bytes, but the range has {size}"
-                )
-        pieces.append(_Piece(offset, size, view))
-    if buffers is not None and len(buffers) != len(pieces):
-        raise LocalProtocolError(f"there are {len(pieces)} ranges, but {len(buffers)} buffers")
-    return pieces
-
-
-def make_spans(pieces: Iterable[_Piece], gap: int) -> list[_Span]:
-    """Return *pieces* in spans: what is not more than *gap* bytes apart, together."""
-    spans: list[_Span] = []
-    for piece in sorted(pieces, key=lambda piece: (piece.offset, piece.size)):
-        if spans and piece.offset <= spans[-1].end + gap:
-            spans[-1].pieces.append(piece)
-            spans[-1].end = max(spans[-1].end, piece.end)
-        else:
-            spans.append(_Span(piece))
-    return spans
 
 
 class RangeReader:
@@ -163,7 +90,7 @@ class RangeReader:
         self._everything = False
 
     @coroutine
-    def co_read(self, pieces: Iterable[_Piece]) -> PollGenerator[None]:
+    def co_read(self, pieces: Iterable[Piece]) -> PollGenerator[None]:
         """Read all *pieces*."""
         wanted = [piece for piece in pieces if piece.size]
         from_end = [piece for piece in wanted if piece.offset < 0]
@@ -198,7 +125,7 @@ class RangeReader:
         return Request("GET", self._path, headers)
 
     @coroutine
-    def _co_read_spans(self, spans: list[_Span], others: list[_Span]) -> PollGenerator[list[_Span]]:
+    def _co_read_spans(self, spans: list[Span], others: list[Span]) -> PollGenerator[list[Span]]:
         """Read *spans*; return what is left of *others*: nothing, if the server sent everything."""
         requests = [self._request(f"{span.start}-{span.end - 1}") for span in spans]
         with self._pipeline(requests) as pipeline:
@@ -223,7 +150,7 @@ class RangeReader:
         return others
 
     @coroutine
-    def _co_locate(self, from_end: list[_Piece]) -> PollGenerator[None]:
+    def _co_locate(self, from_end: list[Piece]) -> PollGenerator[None]:
         """Find out where *from_end* are, counted from the start."""
         # One byte tells the length; it is cheaper to ask than to guess what else will be wanted.
         request = self._request("0-0")
@@ -257,7 +184,7 @@ class RangeReader:
 
     @coroutine
     def _co_take(
-        self, pipeline: Pipeline, response: HTTPResponse, spans: list[_Span]
+        self, pipeline: Pipeline, response: HTTPResponse, spans: list[Span]
     ) -> PollGenerator[bool]:
         """Read the first of *spans* from *response*, or all of them, and return whether it was all."""
         self._check_status(response)
@@ -298,10 +225,10 @@ class RangeReader:
 
     @coroutine
     def _co_fill(
-        self, pipeline: Pipeline, position: int, pieces: list[_Piece]
+        self, pipeline: Pipeline, position: int, pieces: list[Piece]
     ) -> PollGenerator[None]:
         """Read *pieces*, in the order of their offsets, from content that begins at *position*."""
-        farthest: _Piece | None = None
+        farthest: Piece | None = None
         for piece in pieces:
             if piece.offset > position:
                 yield from self._co_skip(pipeline, piece.offset - position)

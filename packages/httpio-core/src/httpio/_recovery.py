@@ -25,7 +25,7 @@ from ._exceptions import (
     UnansweredRequest,
     is_temp_network_error,
 )
-from ._feeding import Feeder, Queued
+from ._feeding import Feeder
 from ._replay import RETRY_STATUSES, pause_before, retry_after
 from ._state import Exchange, Sending, as_unanswered
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ._coroutine import PollCoroutine, PollGenerator, PollNeeded
     from ._lifecycle import Lifecycle
     from ._messages import HTTPResponse
+    from ._queued import Queued
     from ._request import Request
     from ._state import State
 
