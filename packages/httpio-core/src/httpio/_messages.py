@@ -81,7 +81,7 @@ class HTTPResponse:
         self.version: str = version
         #: The interim (1xx) responses that came before this one, oldest first.
         self.informational: tuple[HTTPResponse, ...] = informational
-        #: The request that a pipeline was given, `None` for one sent with `send_request`.
+        #: The request that a pipeline was given, `None` for one that was sent by itself.
         self.request: Request | None = request
         # Reason phrase, CRLF, and field lines with theirs: split when somebody asks.
         self._head = head

@@ -42,7 +42,7 @@ class Pipeline(Recovery):
     Where an exception is raised for a request, that request is given up. Iterating may go on: the
     requests behind it get their responses, over a new connection if need be. A connection that cannot
     be opened and a time-out raise as well, but give up nothing: the next call tries again. After
-    `HTTPConnection.close` and `reset` every call raises.
+    `HTTPConnection.close` and `HTTPConnection.reset` every call raises.
     """
 
     # Heads
