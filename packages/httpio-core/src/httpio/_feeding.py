@@ -54,6 +54,8 @@ class Feeder:
         self._requests: Iterator[Request] = iter(requests)
         #: The iterable is being asked. It may use the connection meanwhile, but must not be asked.
         self._asking = False
+        #: Nothing more is to be sent.
+        self._given_up = False
         self._origin: Final = origin
         self._add_content_md5: Final = add_content_md5
         #: Nothing more comes from the iterable.
@@ -138,7 +140,7 @@ class Feeder:
 
     def give_up(self) -> None:
         """Send nothing more, and let go of all that was to be sent."""
-        self._exhausted = True
+        self._exhausted = self._given_up = True
         self._requests = iter(())
         upload, self._upload = self._upload, None
         if upload is not None:
@@ -309,9 +311,6 @@ class Feeder:
         self._asking = True
         try:
             for request in islice(self._requests, room):
-                if self._exhausted:
-                    # Given up meanwhile, by the iterable itself.
-                    return
                 placed = False
                 # What is checked is what is put into the text: nothing is looked at twice.
                 try:
@@ -346,8 +345,7 @@ class Feeder:
                 if size > _BLOCK_SIZE:
                     return
         except Exception as exc:  # noqa: BLE001 - raised when it is its turn
-            if not self._exhausted:
-                self._backlog.append(Failed(exc))
+            self._backlog.append(Failed(exc))
             self._exhausted = True
             return
         except BaseException:
@@ -358,6 +356,9 @@ class Feeder:
             raise
         finally:
             self._asking = False
+            if self._given_up:
+                # By the iterable itself, meanwhile.
+                self.give_up()
         if len(block) - before < room:
             self._exhausted = True
 

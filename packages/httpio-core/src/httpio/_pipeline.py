@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: Requests that are under way at once, unless the caller wants another number.
 #: ``docs/explanation/pipelining.md`` tells how it was found.
-DEFAULT_DEPTH: Final = 1024
+DEFAULT_DEPTH: Final = 2048
 
 
 class Pipeline(Recovery):
