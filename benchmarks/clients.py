@@ -576,6 +576,7 @@ class HttptoolsFlood(RawObjects):
         super().__init__(port, count)
         self._pairs: list[tuple[int, bytes]] = []
         self._content = b""
+        self._missing = self._content_size = 0
 
     def _transfer(self, count: int, expected: int | None) -> int:
         from httptools import HttpResponseParser
@@ -585,9 +586,10 @@ class HttptoolsFlood(RawObjects):
         to_send = memoryview(b"".join(self._requests[:count]))
         buffer = bytearray(65536)
         view = memoryview(buffer)
-        number = content_size = 0
+        self._missing = count
+        self._content_size = 0
         poll.register(sock, 5)
-        while number < count:
+        while self._missing:
             assert poll.poll(60_000)
             if to_send:
                 try:
@@ -601,14 +603,21 @@ class HttptoolsFlood(RawObjects):
                 while size == len(buffer):
                     size = sock.recv_into(buffer)
                     parser.feed_data(view[:size])
-                    for status, content in self._pairs:
-                        assert status == 200
-                        content_size += len(content)
-                        number += 1
-                    self._pairs.clear()
+                    self._hand_over()
             except BlockingIOError:
                 pass
-        return content_size
+        return self._content_size
+
+    def _hand_over(self) -> None:
+        """Do with what was parsed what the caller of the other clients does."""
+        number = content_size = 0
+        for status, content in self._pairs:
+            assert status == 200
+            content_size += len(content)
+            number += 1
+        self._pairs.clear()
+        self._content_size += content_size
+        self._missing -= number
 
     def on_body(self, data: bytes) -> None:
         self._content = self._content + data if self._content else data
@@ -636,35 +645,6 @@ class HttptoolsFloodHeaders(HttptoolsFlood):
 class HttptoolsFloodBare(HttptoolsFlood):
     """The parser alone: it counts messages and the bytes of their content, and keeps nothing."""
 
-    def _transfer(self, count: int, expected: int | None) -> int:
-        self._missing = count
-        self._content_size = 0
-        sock, poll = self._sock, self._poll
-        from httptools import HttpResponseParser
-
-        parser = HttpResponseParser(self)
-        to_send = memoryview(b"".join(self._requests[:count]))
-        buffer = bytearray(65536)
-        view = memoryview(buffer)
-        poll.register(sock, 5)
-        while self._missing:
-            assert poll.poll(60_000)
-            if to_send:
-                try:
-                    to_send = to_send[sock.send(to_send) :]
-                except BlockingIOError:
-                    pass
-                if not to_send:
-                    poll.register(sock, 1)
-            try:
-                size = len(buffer)
-                while size == len(buffer):
-                    size = sock.recv_into(buffer)
-                    parser.feed_data(view[:size])
-            except BlockingIOError:
-                pass
-        return self._content_size
-
     def on_body(self, data: bytes) -> None:
         self._content_size += len(data)
 
@@ -687,11 +667,7 @@ class Dugong(Objects):
 
     def __call__(self, count: int) -> None:
         self._received = 0
-        fd = (
-            self._connection.socket_fileno()
-            if hasattr(self._connection, "socket_fileno")
-            else self._connection._sock.fileno()
-        )
+        fd = self._connection._sock.fileno()
         poller = self._new_poll()
         waiting: dict[Any, int] = {}
         runnable = [self._send(count), self._read(count)]

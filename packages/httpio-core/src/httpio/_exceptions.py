@@ -59,7 +59,7 @@ class HTTPIOError(Exception):
 
 
 class LocalProtocolError(HTTPIOError):
-    """The caller asked for something that HTTP/1.1 forbids. Nothing was sent."""
+    """The caller asked for something that HTTP/1.1 forbids. Nothing was sent, unless it says so."""
 
 
 class StateError(LocalProtocolError):
@@ -67,7 +67,7 @@ class StateError(LocalProtocolError):
 
 
 class ExcessBodyData(LocalProtocolError):
-    """More content was passed than the request announced. Nothing of it was sent."""
+    """More content was passed than the request announced. Nothing of it was sent, unless it says so."""
 
 
 class RemoteProtocolError(HTTPIOError):
