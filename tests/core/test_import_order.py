@@ -45,6 +45,7 @@ WITH_SOCKETS = [
     "_transport",
     "_worker",
     "_clock",
+    "_runtime",
     "_resolver",
     "_connect",
     "_proxy",

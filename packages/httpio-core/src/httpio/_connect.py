@@ -5,29 +5,28 @@ returns it, a socket belongs to that function, which closes it on every failure 
 coroutine is dropped.
 
 Several addresses are tried as RFC 8305 wants it. As long as the system answers at once, that needs
-no help. A race between addresses needs a clock, which a `PollNeeded` has not: it is run in a thread.
+no help. A race between addresses needs a clock, which a `PollNeeded` has not: a `Runtime` has one.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import selectors
 import socket
 from time import monotonic
 
 from ._coroutine import POLLIN, POLLOUT, PollNeeded, coroutine
 from ._exceptions import CloseReason, ConnectionClosed, LocalProtocolError, RemoteProtocolError
 from ._resolver import Address, co_resolve
-from ._worker import co_in_thread
+from ._runtime import THREADS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
     from typing import Final
 
     from ._coroutine import PollGenerator
+    from ._runtime import Runtime
     from ._tracing import Tracer
 
 #: Seconds until the next address is tried while earlier attempts go on (RFC 8305 §5).
@@ -43,7 +42,11 @@ _NO_ROUTE: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH, 
 
 @coroutine
 def co_connect_tcp(
-    hostname: str, port: int, source_address: tuple[str, int] | None, tracer: Tracer | None
+    hostname: str,
+    port: int,
+    source_address: tuple[str, int] | None,
+    tracer: Tracer | None,
+    runtime: Runtime = THREADS,
 ) -> PollGenerator[socket.socket]:
     """Return a non-blocking socket that is connected to *hostname*, with ``TCP_NODELAY``.
 
@@ -55,10 +58,10 @@ def co_connect_tcp(
     here. Raises `HostnameNotResolvable` and `DNSUnavailable` if there is no address.
     """
     _check_port(port)
-    addresses = yield from co_resolve(hostname, port, tracer)
+    addresses = yield from co_resolve(hostname, port, tracer, runtime)
     sources: dict[int, Address] | None = None
     if source_address is not None:
-        sources = yield from _co_sources(*source_address, tracer)
+        sources = yield from _co_sources(*source_address, tracer, runtime)
         addresses = [address for address in addresses if address.family in sources]
         if not addresses:
             raise OSError(
@@ -77,7 +80,7 @@ def co_connect_tcp(
             if not waiting:
                 yield from _co_finish(sock, address)
             elif not _try_finish(sock, address):
-                winner = yield from _co_race(sock, address, waiting, sources, failures)
+                winner = yield from _co_race({sock: address}, waiting, sources, failures, runtime)
                 if winner is None:
                     break
                 sock, address = winner
@@ -89,7 +92,9 @@ def co_connect_tcp(
 
 
 @coroutine
-def co_connect_unix(path: str, tracer: Tracer | None) -> PollGenerator[socket.socket]:
+def co_connect_unix(
+    path: str, tracer: Tracer | None, runtime: Runtime = THREADS
+) -> PollGenerator[socket.socket]:
     """Return a non-blocking socket that is connected to the unix socket at *path*.
 
     A *path* that starts with a NUL character is a name in Linux's abstract namespace. A listener
@@ -112,7 +117,7 @@ def co_connect_unix(path: str, tracer: Tracer | None) -> PollGenerator[socket.so
         while code == errno.EAGAIN:
             # Linux tells nobody when the listener has room again: a socket that is not connected
             # polls as ready all the time.
-            yield from co_in_thread(_pause)
+            yield from runtime.co_sleep(BACKLOG_RETRY_DELAY)
             code = sock.connect_ex(path)
         if code:
             raise _failure(code, repr(path))
@@ -208,7 +213,9 @@ def _certificate_name(hostname: str) -> str:
 
 
 @coroutine
-def _co_sources(host: str, port: int, tracer: Tracer | None) -> PollGenerator[dict[int, Address]]:
+def _co_sources(
+    host: str, port: int, tracer: Tracer | None, runtime: Runtime
+) -> PollGenerator[dict[int, Address]]:
     """Return for each address family that *host* has the address to connect from."""
     _check_port(port)
     if not host:
@@ -216,7 +223,7 @@ def _co_sources(host: str, port: int, tracer: Tracer | None) -> PollGenerator[di
             socket.AF_INET: Address(socket.AF_INET, ("", port)),
             socket.AF_INET6: Address(socket.AF_INET6, ("", port, 0, 0)),
         }
-    found = yield from co_resolve(host, port, tracer)
+    found = yield from co_resolve(host, port, tracer, runtime)
     return {address.family: address for address in reversed(found)}
 
 
@@ -288,40 +295,17 @@ def _co_finish(sock: socket.socket, address: Address) -> PollGenerator[None]:
 
 @coroutine
 def _co_race(
-    sock: socket.socket,
-    address: Address,
-    waiting: list[Address],
-    sources: dict[int, Address] | None,
-    failures: list[OSError],
-) -> PollGenerator[tuple[socket.socket, Address] | None]:
-    """Return the first connection of *sock*, which is connecting to *address*, and *waiting*.
-
-    Returns `None` if all attempts fail, and adds to *failures* why.
-    """
-
-    def discard(winner: tuple[socket.socket, Address] | None) -> None:
-        if winner is not None:
-            winner[0].close()
-
-    try:
-        return (
-            yield from co_in_thread(
-                lambda dropped: _race(dropped, {sock: address}, waiting, sources, failures), discard
-            )
-        )
-    except OSError:  # there is no thread or no descriptor to be had, so the race did not begin
-        sock.close()
-        raise
-
-
-def _race(
-    dropped: socket.socket,
     running: dict[socket.socket, Address],
     waiting: list[Address],
     sources: dict[int, Address] | None,
     failures: list[OSError],
-) -> tuple[socket.socket, Address] | None:
-    """Do the work of `_co_race`. Blocks, until *dropped* becomes readable at the latest."""
+    runtime: Runtime,
+) -> PollGenerator[tuple[socket.socket, Address] | None]:
+    """Return the first connection of those that are *running* and those that are *waiting*.
+
+    Returns `None` if all attempts fail, and adds to *failures* why. Raises `OSError` if *runtime*
+    has no thread or no descriptor for it.
+    """
     next_start = monotonic() + CONNECTION_ATTEMPT_DELAY
     try:
         while running or waiting:
@@ -334,9 +318,7 @@ def _race(
                     continue
                 next_start = monotonic() + CONNECTION_ATTEMPT_DELAY
             timeout = max(next_start - monotonic(), 0) if waiting else None
-            for sock in _select(dropped, running, timeout):
-                if sock is dropped:
-                    return None
+            for sock in (yield from runtime.co_select(running, timeout)):
                 address = running.pop(sock)
                 try:
                     if _try_finish(sock, address):
@@ -350,22 +332,6 @@ def _race(
     finally:
         for sock in running:
             sock.close()
-
-
-def _select(
-    dropped: socket.socket, running: Iterable[socket.socket], timeout: float | None
-) -> list[socket.socket]:
-    """Wait up to *timeout* seconds until *dropped* can be read or one of *running* has an outcome."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(dropped, selectors.EVENT_READ, dropped)
-        for sock in running:
-            selector.register(sock, selectors.EVENT_WRITE, sock)
-        return [key.data for key, _ in selector.select(timeout)]
-
-
-def _pause(dropped: socket.socket) -> None:
-    """Wait `BACKLOG_RETRY_DELAY`. Blocks, until *dropped* becomes readable at the latest."""
-    PollNeeded(dropped.fileno(), POLLIN).poll(BACKLOG_RETRY_DELAY)
 
 
 def _failure(code: int | None, where: str) -> OSError:

@@ -40,6 +40,7 @@ class CloseReason(Enum):
     CLOSED_LOCALLY = "it was closed by this program"
     DETACHED = "its socket was detached"
     SEND_ABORTED = "a send was abandoned in the middle"
+    CANCELLED = "an operation on it was cancelled in the middle"
     INTERRUPTED = "this program was interrupted in the middle of using it"
     GIVEN_UP = "a request that was under way was given up"
     CLOSE_REQUESTED = "the last request asked for the connection to be closed"

@@ -18,6 +18,7 @@ from ._origin import Origin
 from ._parser import Limits
 from ._proxy import co_open_tunnel
 from ._replay import Peer, Pipelining
+from ._runtime import THREADS
 from ._sendfile import FileSender
 from ._state import State
 from ._target import encode_authority
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Final, Literal, Protocol, Self, TypeVar, overload
 
     from ._coroutine import PollCoroutine, PollGenerator
+    from ._runtime import Runtime
     from ._tracing import Tracer
 
     _T = TypeVar("_T")
@@ -120,6 +122,8 @@ class Lifecycle:
         #: The one that is under way.
         self._pipeline: Driver | None = None
         self._connecting = False
+        #: Looks names up and knows the time. An adapter may have its event loop do that.
+        self._runtime: Runtime = THREADS
         self._not_connected()
 
     def _not_connected(self) -> None:
@@ -199,11 +203,13 @@ class Lifecycle:
     def _co_open_transport(self, limits: Limits) -> PollGenerator[Transport]:
         tracer = self._tracer
         if self.unix_socket is not None:
-            sock = yield from co_connect_unix(self.unix_socket, tracer)
+            sock = yield from co_connect_unix(self.unix_socket, tracer, self._runtime)
         else:
             host, port = self.proxy or (self.hostname, self.port)
             host = host.removeprefix("[").removesuffix("]")
-            sock = yield from co_connect_tcp(host, port, self.source_address, tracer)
+            sock = yield from co_connect_tcp(
+                host, port, self.source_address, tracer, self._runtime
+            )
         if self.ssl_context is None:
             return Transport(sock, tracer)
         if self.proxy is not None:

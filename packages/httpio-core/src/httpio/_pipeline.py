@@ -10,7 +10,6 @@ from __future__ import annotations
 from time import monotonic
 
 from ._blocking import run
-from ._clock import co_sleep
 from ._coroutine import PollNeeded, coroutine
 from ._exceptions import CloseReason, ConnectionClosed, RemoteProtocolError, StateError
 from ._feeding import BLOCK_LENGTH
@@ -252,7 +251,7 @@ class Pipeline(Recovery):
             elif state.close_reason is not None:
                 self._lost(state.closed_error())
             elif (pause := self._resumes_at - monotonic()) > 0:
-                yield from co_sleep(pause)
+                yield from self._conn._runtime.co_sleep(pause)
             elif self._transport.closed:
                 yield from self._co_open()
             else:

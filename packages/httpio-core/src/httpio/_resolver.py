@@ -1,7 +1,7 @@
 """The addresses of a host name, for coroutines that must not block.
 
-Knows nothing of HTTP. The system's resolver offers no call that does not block, so it is called in
-a thread; an IP address needs no resolver and gets no thread.
+Knows nothing of HTTP. The system's resolver offers no call that does not block, so a `Runtime` asks
+it, by a thread or by an event loop; an IP address needs no resolver and gets no thread.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ import sys
 
 from ._coroutine import coroutine
 from ._exceptions import DNSUnavailable, HostnameNotResolvable
-from ._worker import co_in_thread
+from ._runtime import THREADS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Final, TypeAlias
+    from typing import Final
 
     from ._coroutine import PollGenerator
+    from ._runtime import AddressInfo, Runtime
     from ._tracing import Tracer
-
-    _SockAddr: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 #: Names as ``(hostname, port)`` that tell an unknown host name from a name service that is out of
 #: order: they are looked up after another name could not be resolved. None by default, because
@@ -58,10 +57,12 @@ class Address:
 
 
 @coroutine
-def co_resolve(hostname: str, port: int, tracer: Tracer | None) -> PollGenerator[list[Address]]:
+def co_resolve(
+    hostname: str, port: int, tracer: Tracer | None, runtime: Runtime = THREADS
+) -> PollGenerator[list[Address]]:
     """Return the addresses of *hostname*, in the order of the system's preference, at least one.
 
-    *hostname* is a name or an IP address without brackets.
+    *hostname* is a name or an IP address without brackets. *runtime* asks the resolver.
 
     Raises `HostnameNotResolvable` and `DNSUnavailable`.
     """
@@ -74,7 +75,7 @@ def co_resolve(hostname: str, port: int, tracer: Tracer | None) -> PollGenerator
     )
     if tracer is not None:
         tracer.event("resolving", hostname)
-    addresses = yield from co_in_thread(lambda _: _look_up(hostname, port, test_hostnames))
+    addresses = yield from _co_look_up(hostname, port, test_hostnames, runtime)
     if tracer is not None:
         tracer.event("resolved", f"{hostname} is {', '.join(map(str, addresses))}")
     return addresses
@@ -103,19 +104,19 @@ def _parse_ip_address(hostname: str, port: int) -> Address | None:
     return None
 
 
-def _look_up(
-    hostname: str, port: int, test_hostnames: tuple[tuple[str, int], ...]
-) -> list[Address]:
-    """Ask the system's resolver. Blocks."""
+@coroutine
+def _co_look_up(
+    hostname: str, port: int, test_hostnames: tuple[tuple[str, int], ...], runtime: Runtime
+) -> PollGenerator[list[Address]]:
+    """Ask the resolver."""
     try:
-        addresses = _select(socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM))
+        addresses = _select((yield from runtime.co_getaddrinfo(hostname, port)))
     except UnicodeError as exc:
         raise HostnameNotResolvable(hostname, f"it cannot be a domain name ({exc})") from exc
     except socket.gaierror as exc:
+        unavailable = exc.errno == socket.EAI_AGAIN
         if test_hostnames:
-            unavailable = not any(map(_is_resolvable, test_hostnames))
-        else:
-            unavailable = exc.errno == socket.EAI_AGAIN
+            unavailable = not (yield from _co_any_resolvable(test_hostnames, runtime))
         error = DNSUnavailable if unavailable else HostnameNotResolvable
         raise error(hostname, exc.strerror or "") from exc
     except OSError as exc:  # this machine failed (EAI_SYSTEM): nobody was asked
@@ -125,15 +126,20 @@ def _look_up(
     return addresses
 
 
-def _is_resolvable(name: tuple[str, int]) -> bool:
-    try:
-        socket.getaddrinfo(*name, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return False
-    return True
+@coroutine
+def _co_any_resolvable(
+    names: Iterable[tuple[str, int]], runtime: Runtime
+) -> PollGenerator[bool]:
+    for name in names:
+        try:
+            yield from runtime.co_getaddrinfo(*name)
+        except (OSError, UnicodeError):
+            continue
+        return True
+    return False
 
 
-def _select(found: Iterable[tuple[int, int, int, str, _SockAddr]]) -> list[Address]:
+def _select(found: Iterable[AddressInfo]) -> list[Address]:
     """Return the IPv4 and IPv6 addresses among *found*, each once, in their order."""
     addresses: dict[Address, None] = {}
     for family, _, _, _, sockaddr in found:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ._coroutine import coroutine
 from ._exceptions import ConnectionClosed, ExcessBodyData
 from ._request_content import bytes_left, plain_file
-from ._sending import Sender
+from ._sending import TURN_SIZE, Sender
 from ._state import Sending
 
 TYPE_CHECKING = False
@@ -73,6 +73,7 @@ class FileSender(Sender):
         fd = file.fileno()
         start = position = file.tell()
         end = start + size
+        turn_end = start + TURN_SIZE
         try:
             while position < end:
                 self._check_for_answer(exchange)
@@ -88,6 +89,9 @@ class FileSender(Sender):
                 elif sent:
                     position += sent
                     self._content_written(exchange, sent)
+                    if turn_end <= position < end:
+                        turn_end = position + TURN_SIZE
+                        yield from self._co_wait(exchange, True, stalled=False)
                 else:
                     # Somebody has cut the file. What is missing can still be written.
                     break

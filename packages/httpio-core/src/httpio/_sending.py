@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _PARTIAL_CHUNK_SIZE: Final = 64 * 1024
 #: Up to this size, copying content behind its framing costs less than another system call.
 _JOIN_SIZE: Final = 16 * 1024
+#: After so many bytes a send lets others have a turn, even if the socket takes more at once.
+TURN_SIZE: Final = 4 * 1024 * 1024
 
 
 class Sender:
@@ -137,11 +139,13 @@ class Sender:
         was no room for them just now.
         """
         transport = self._transport
+        turn_left = TURN_SIZE
         for part in parts:
             data = memoryview(part)
             while data:
-                if full:
-                    yield from self._co_wait(exchange, begun, is_request)
+                if full or turn_left <= 0:
+                    turn_left = TURN_SIZE
+                    yield from self._co_wait(exchange, begun, is_request, stalled=full)
                 self._check_for_answer(exchange)
                 try:
                     size = transport.try_send(data)
@@ -151,13 +155,17 @@ class Sender:
                 if size:
                     begun = True
                     data = data[size:]
+                    turn_left -= size
 
     @coroutine
     def _co_wait(
-        self, exchange: Exchange, begun: bool, is_request: bool = False
+        self, exchange: Exchange, begun: bool, is_request: bool = False, *, stalled: bool = True
     ) -> PollGenerator[None]:
-        """Wait until more can be sent or the server answers. For the arguments, see `_co_send`."""
-        if self._is_answered(exchange):
+        """Wait until more can be sent or the server answers. For the arguments, see `_co_send`.
+
+        Not *stalled* says that it is only to let others have a turn.
+        """
+        if stalled and self._is_answered(exchange):
             # Nothing is lost by not sending what the server does not take.
             raise self._stop(exchange)
         wait = self._transport.send_wait

@@ -74,6 +74,7 @@ class Transport:
         "_reset",
         "_send",
         "_tracer",
+        "before_close",
         "closed",
         "drained",
         "poll_in",
@@ -102,6 +103,9 @@ class Transport:
         #: The last receive left nothing behind, so another attempt would most likely be in vain.
         self.drained = True
         self.closed = False
+        #: Told before the descriptor is closed or given away: an event loop that watches it must stop
+        #: before the system hands out its number again.
+        self.before_close: Callable[[], None] | None = None
         # Of its own, because the sender looks while the receiver waits.
         self._look: Final = _Wait(fd, POLLIN)
 
@@ -206,6 +210,7 @@ class Transport:
         """Close the socket. What the peer still sends is refused."""
         if not self.closed:
             self.closed = True
+            self._tell_closing()
             try:
                 # Wakes up whoever waits for the socket in another thread.
                 self.sock.shutdown(socket.SHUT_RDWR)
@@ -216,7 +221,13 @@ class Transport:
     def detach(self) -> socket.socket:
         """Give the socket away; the transport is closed, the socket is not."""
         self.closed = True
+        self._tell_closing()
         return self.sock
+
+    def _tell_closing(self) -> None:
+        before_close, self.before_close = self.before_close, None
+        if before_close is not None:
+            before_close()
 
     def _lost(self, exc: OSError) -> ConnectionClosed:
         if isinstance(exc, ConnectionResetError):
