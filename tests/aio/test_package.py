@@ -1,4 +1,4 @@
-"""The package is installed, typed, and says what it will hold."""
+"""The package is installed and typed, and its version is that of the distribution."""
 
 from __future__ import annotations
 
@@ -13,8 +13,3 @@ def test_version_is_that_of_the_distribution() -> None:
 
 def test_package_is_typed() -> None:
     assert resources.files(httpio_aio).joinpath("py.typed").is_file()
-
-
-def test_docstring_says_what_is_to_come() -> None:
-    assert httpio_aio.__doc__ is not None
-    assert "will hold" in httpio_aio.__doc__

@@ -65,7 +65,15 @@ WITH_SOCKETS = [
     "_connection",
     "__init__",
 ]
-ORDER = WITHOUT_SOCKETS + WITH_SOCKETS
+# For the adapters: `import httpio` does not load them.
+FOR_ADAPTERS = [
+    "_native",
+    "_async_response",
+    "_async_exchange",
+    "_async_pipeline",
+    "_front_end",
+]
+ORDER = WITHOUT_SOCKETS + WITH_SOCKETS + FOR_ADAPTERS
 
 NETWORK_MODULES = {"socket", "_socket", "select", "selectors", "ssl", "_ssl"}
 # PollNeeded.poll() is the one wait above the transport, and waits for a mere number.

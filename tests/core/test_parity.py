@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+import httpio_aio
+import httpio_trio
 from httpio import HTTPConnection
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ class FrontEnd(NamedTuple):
 
 FRONT_ENDS = {
     "blocking": FrontEnd(HTTPConnection, {"via_cofun": "Generator[None, None, {result}]"}),
+    "asyncio": FrontEnd(httpio_aio.HTTPConnection, {}),
+    "trio": FrontEnd(httpio_trio.HTTPConnection, {}),
 }
 COROUTINES = sorted(name for name in vars(HTTPConnection) if name.startswith("co_")) + sorted(
     name for base in HTTPConnection.__mro__[1:] for name in vars(base) if name.startswith("co_")
@@ -80,6 +84,12 @@ def test_a_twin_returns_what_the_coroutine_returns(name: str, front_end: FrontEn
         if parameter in signature.parameters:
             wanted.add(type_.format(result=result))
     assert {*signature.return_annotation.split(" | ")} == wanted
+
+
+@every_twin
+@pytest.mark.parametrize("name_of_front_end", sorted(FRONT_ENDS.keys() - {"blocking"}))
+def test_a_twin_of_an_adapter_is_awaited(name: str, name_of_front_end: str) -> None:
+    assert inspect.iscoroutinefunction(twin_of(name, FRONT_ENDS[name_of_front_end]))
 
 
 @every_twin

@@ -711,7 +711,7 @@ def test_heads_and_pairs_do_not_mix_in_the_middle_of_a_batch(echo_server: Answer
         iterator = pipeline.with_bodies()
         next(iterator)
         next(iterator)
-        if pipeline._pairs:
+        if pipeline.pairs:
             with pytest.raises(StateError, match="were received with their content"):
                 pipeline.next_response()
         batch = pipeline.next_batch()

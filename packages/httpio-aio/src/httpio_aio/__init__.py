@@ -1,12 +1,13 @@
-"""The asyncio front end of httpio.
+"""httpio for asyncio and uvloop."""
 
-This version is a placeholder that fixes the name and the dependencies. It will hold
+from ._connection import HTTPConnection
+from ._driver import run
+from ._future import AioFuture
+from ._version import __version__
 
-- ``AioFuture``, which wraps a coroutine that yields ``httpio.PollNeeded`` into an
-  `asyncio.Future`, and
-- a connection whose methods can be awaited, for asyncio and uvloop.
-"""
-
-from httpio_aio._version import __version__
-
-__all__ = ["__version__"]
+__all__ = [
+    "AioFuture",
+    "HTTPConnection",
+    "__version__",
+    "run",
+]

@@ -207,9 +207,7 @@ class Lifecycle:
         else:
             host, port = self.proxy or (self.hostname, self.port)
             host = host.removeprefix("[").removesuffix("]")
-            sock = yield from co_connect_tcp(
-                host, port, self.source_address, tracer, self._runtime
-            )
+            sock = yield from co_connect_tcp(host, port, self.source_address, tracer, self._runtime)
         if self.ssl_context is None:
             return Transport(sock, tracer)
         if self.proxy is not None:

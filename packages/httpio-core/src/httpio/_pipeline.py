@@ -59,9 +59,9 @@ class Pipeline(Recovery):
 
     @coroutine
     def _co_next_response(self) -> PollGenerator[HTTPResponse | None]:
-        if self._pairs:
+        if self.pairs:
             raise StateError(
-                f"{len(self._pairs)} responses were received with their content: "
+                f"{len(self.pairs)} responses were received with their content: "
                 "with_bodies() or next_batch() hands them out"
             )
         while (yield from self._co_ready()):
@@ -101,9 +101,9 @@ class Pipeline(Recovery):
 
     @coroutine
     def _co_next_batch(self) -> PollGenerator[list[tuple[HTTPResponse, bytes]]]:
-        if self._pairs:
-            pairs = list(self._pairs)
-            self._pairs.clear()
+        if self.pairs:
+            pairs = list(self.pairs)
+            self.pairs.clear()
             return pairs
         while (yield from self._co_ready()):
             receiver, transport, state = self._receiver, self._transport, self._state
@@ -137,7 +137,7 @@ class Pipeline(Recovery):
 
         Raises what `next_batch` raises; calling it again goes on behind that.
         """
-        pairs = self._pairs
+        pairs = self.pairs
         while True:
             while pairs:
                 yield pairs.popleft()
@@ -156,7 +156,7 @@ class Pipeline(Recovery):
         if self._closed:
             return
         self._closed = True
-        self._pairs.clear()
+        self.pairs.clear()
         state = self._state
         if state is not None:
             if self._conn._pipeline is self:
@@ -293,7 +293,7 @@ class Pipeline(Recovery):
 
     def _check_sent(self, state: State) -> None:
         """Raise if the response that comes next never will: its request was not sent to the end."""
-        if state.close_reason is CloseReason.SEND_ABORTED and len(state.outstanding) == 1:
+        if state.next_is_incomplete:
             raise state.closed_error()
 
     def _wait(self, needed: PollNeeded) -> PollNeeded:

@@ -227,8 +227,7 @@ class HeadReceiver:
                 raise state.closed_error()
             raise StateError("no response is outstanding: send a request first")
         # Nobody answers a request that was abandoned half-way.
-        abandoned = state.close_reason is CloseReason.SEND_ABORTED and len(state.outstanding) == 1
-        if abandoned or state.receiving_closed:
+        if state.next_is_incomplete or state.receiving_closed:
             raise state.closed_error()
 
     def _is_early_read(self) -> bool:

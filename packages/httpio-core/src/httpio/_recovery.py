@@ -115,8 +115,8 @@ class Recovery:
         self._dropped: Exchange | None = None
         #: What the sending half waits for, if it does.
         self._send_wait: PollNeeded | None = None
-        #: What was received and not yet handed out.
-        self._pairs: deque[tuple[HTTPResponse, bytes]] = deque()
+        #: Responses with content that were received, and that nobody has asked for yet.
+        self.pairs: Final[deque[tuple[HTTPResponse, bytes]]] = deque()
 
     @property
     def answered(self) -> int:

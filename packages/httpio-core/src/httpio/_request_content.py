@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
     from typing_extensions import TypeIs
 
-    from ._request import ContentSource, RequestBody, SupportsRead
+    from ._request import ContentSource, SupportsRead
 
     PlainFile: TypeAlias = io.FileIO | io.BufferedReader | io.BufferedRandom
 
@@ -51,7 +51,7 @@ def bytes_left(file: SupportsRead, plain: PlainFile | None) -> int | None:
     return None
 
 
-def is_in_memory(body: RequestBody) -> TypeIs[ReadableBuffer]:
+def is_in_memory(body: object) -> TypeIs[ReadableBuffer]:
     """Tell if *body* is sent as it lies in memory; a `str` counts, because it is refused as such."""
     try:
         memoryview(body)  # type: ignore[arg-type]  # that is the question
@@ -60,7 +60,7 @@ def is_in_memory(body: RequestBody) -> TypeIs[ReadableBuffer]:
     return True
 
 
-def is_file(body: RequestBody) -> TypeIs[SupportsRead]:
+def is_file(body: object) -> TypeIs[SupportsRead]:
     """Tell if *body* is read like a file."""
     return hasattr(body, "read")
 

@@ -127,9 +127,7 @@ def _co_look_up(
 
 
 @coroutine
-def _co_any_resolvable(
-    names: Iterable[tuple[str, int]], runtime: Runtime
-) -> PollGenerator[bool]:
+def _co_any_resolvable(names: Iterable[tuple[str, int]], runtime: Runtime) -> PollGenerator[bool]:
     for name in names:
         try:
             yield from runtime.co_getaddrinfo(*name)

@@ -34,9 +34,7 @@ class Runtime:
 
         Returns and raises what `socket.getaddrinfo` does.
         """
-        return co_in_thread(
-            lambda _: socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM)
-        )
+        return co_in_thread(lambda _: socket.getaddrinfo(hostname, port, type=socket.SOCK_STREAM))
 
     @coroutine
     def co_select(

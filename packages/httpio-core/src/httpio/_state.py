@@ -352,6 +352,19 @@ class State:
             self.close_reason = reason
         self.sending = Sending.CLOSED
 
+    def cancelled(self) -> None:
+        """If the connection is closed because a send was given up, that was a cancelled task's."""
+        if self.close_reason is CloseReason.SEND_ABORTED:
+            self.close_reason = CloseReason.CANCELLED
+
+    @property
+    def next_is_incomplete(self) -> bool:
+        """The response that comes next never will: its request was not sent to the end."""
+        return (
+            self.close_reason in (CloseReason.SEND_ABORTED, CloseReason.CANCELLED)
+            and len(self.outstanding) == 1
+        )
+
     def answered_early(self, exchange: Exchange) -> None:
         """The server answered for good, and the rest of the request is not sent."""
         self.close_reason = CloseReason.EARLY_RESPONSE

@@ -39,6 +39,10 @@ _FILE_ERRNOS: Final = (
     errno.EINVAL, errno.EIO, errno.ENOMEM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EOVERFLOW
 )  # fmt: skip
 
+#: What is called before a descriptor is closed or given away. An event loop that watches it must stop
+#: before the system hands out its number again, and whoever waits for it is to be woken.
+before_close: Final[dict[int, Callable[[], None]]] = {}
+
 
 class _Wait(PollNeeded):
     """A `PollNeeded` that is waited for again and again, and keeps what it needs for that."""
@@ -74,7 +78,6 @@ class Transport:
         "_reset",
         "_send",
         "_tracer",
-        "before_close",
         "closed",
         "drained",
         "poll_in",
@@ -103,9 +106,6 @@ class Transport:
         #: The last receive left nothing behind, so another attempt would most likely be in vain.
         self.drained = True
         self.closed = False
-        #: Told before the descriptor is closed or given away: an event loop that watches it must stop
-        #: before the system hands out its number again.
-        self.before_close: Callable[[], None] | None = None
         # Of its own, because the sender looks while the receiver waits.
         self._look: Final = _Wait(fd, POLLIN)
 
@@ -225,9 +225,9 @@ class Transport:
         return self.sock
 
     def _tell_closing(self) -> None:
-        before_close, self.before_close = self.before_close, None
-        if before_close is not None:
-            before_close()
+        tell = before_close.pop(self.poll_in.fd, None)
+        if tell is not None:
+            tell()
 
     def _lost(self, exc: OSError) -> ConnectionClosed:
         if isinstance(exc, ConnectionResetError):

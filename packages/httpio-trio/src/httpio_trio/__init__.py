@@ -1,11 +1,11 @@
-"""The trio front end of httpio.
+"""httpio for trio."""
 
-This version is a placeholder that fixes the name and the dependencies. It will hold
+from ._connection import HTTPConnection
+from ._driver import run
+from ._version import __version__
 
-- a driver that runs a coroutine that yields ``httpio.PollNeeded`` under trio, and
-- a connection whose methods can be awaited.
-"""
-
-from httpio_trio._version import __version__
-
-__all__ = ["__version__"]
+__all__ = [
+    "HTTPConnection",
+    "__version__",
+    "run",
+]

@@ -1,0 +1,129 @@
+"""Readiness of descriptors for event loops that cannot tell it, such as the proactor of Windows.
+
+Knows nothing of httpio. A thread waits in a selector and tells the loop, once for each time that it is
+asked to: what is ready stays ready, and would be reported without end. The thread lives as long as
+there is something to watch.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+
+class SelectorThread:
+    """The four methods of an event loop that watch descriptors.
+
+    They are to be called in the loop's own thread, and so are the callbacks.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop: Final = loop
+        #: What is called for each descriptor and direction. Only the loop's thread uses it.
+        self._callbacks: Final[dict[tuple[int, int], Callable[[], object]]] = {}
+        self._lock: Final = threading.Lock()
+        #: What the thread is to watch: direction by descriptor. Under the lock.
+        self._wanted: Final[dict[int, int]] = {}
+        #: The end of a socket pair that wakes the thread up, while there is a thread.
+        self._wake: socket.socket | None = None
+
+    def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
+        """Have *callback* called when *fd* can be read, until it is removed."""
+        self._add(fd, selectors.EVENT_READ, callback)
+
+    def add_writer(self, fd: int, callback: Callable[[], object]) -> None:
+        """Have *callback* called when *fd* can be written, until it is removed."""
+        self._add(fd, selectors.EVENT_WRITE, callback)
+
+    def remove_reader(self, fd: int) -> bool:
+        """Watch *fd* for reading no more; return whether it was watched."""
+        return self._remove(fd, selectors.EVENT_READ)
+
+    def remove_writer(self, fd: int) -> bool:
+        """Watch *fd* for writing no more; return whether it was watched."""
+        return self._remove(fd, selectors.EVENT_WRITE)
+
+    def _add(self, fd: int, direction: int, callback: Callable[[], object]) -> None:
+        self._callbacks[fd, direction] = callback
+        self._watch(fd, direction)
+
+    def _watch(self, fd: int, direction: int) -> None:
+        with self._lock:
+            self._wanted[fd] = self._wanted.get(fd, 0) | direction
+            if self._wake is not None:
+                self._wake.send(b"\0")
+                return
+            self._wake, woken = socket.socketpair()
+            self._wake.setblocking(False)
+            thread = threading.Thread(
+                target=self._run, args=(woken,), name="httpio selector", daemon=True
+            )
+        thread.start()
+
+    def _remove(self, fd: int, direction: int) -> bool:
+        was_there = self._callbacks.pop((fd, direction), None) is not None
+        with self._lock:
+            rest = self._wanted.pop(fd, 0) & ~direction
+            if rest:
+                self._wanted[fd] = rest
+            wake = self._wake
+            if wake is not None:
+                if self._callbacks:
+                    wake.send(b"\0")
+                else:
+                    # Nothing is left to watch: the thread ends, and the next one has its own pair.
+                    self._wake = None
+                    self._wanted.clear()
+                    wake.close()
+        return was_there
+
+    def _ready(self, fd: int, direction: int) -> None:
+        """In the loop: tell who waits for it, and watch it again if it is still wanted."""
+        callback = self._callbacks.get((fd, direction))
+        if callback is None:
+            return
+        callback()
+        if (fd, direction) in self._callbacks:
+            self._watch(fd, direction)
+
+    def _run(self, woken: socket.socket) -> None:
+        """Watch in the thread until the other end of *woken* is closed."""
+        with woken, selectors.DefaultSelector() as selector:
+            selector.register(woken, selectors.EVENT_READ)
+            watched: dict[int, int] = {}
+            while True:
+                with self._lock:
+                    wanted = dict(self._wanted)
+                for fd in watched.keys() - wanted.keys():
+                    selector.unregister(fd)
+                for fd, directions in wanted.items():
+                    if fd not in watched:
+                        selector.register(fd, directions)
+                    elif watched[fd] != directions:
+                        selector.modify(fd, directions)
+                watched = wanted
+                for key, events in selector.select():
+                    if key.fileobj is woken:
+                        if not woken.recv(4096):
+                            return
+                        continue
+                    self._report(key.fd, events & watched[key.fd])
+
+    def _report(self, fd: int, events: int) -> None:
+        """In the thread: tell the loop what is ready, and watch for it no more."""
+        with self._lock:
+            rest = self._wanted.pop(fd, 0) & ~events
+            if rest:
+                self._wanted[fd] = rest
+        for direction in (selectors.EVENT_READ, selectors.EVENT_WRITE):
+            if events & direction:
+                try:
+                    self._loop.call_soon_threadsafe(self._ready, fd, direction)
+                except RuntimeError:  # the loop was closed
+                    return
