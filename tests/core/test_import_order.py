@@ -72,6 +72,8 @@ FOR_ADAPTERS = [
     "_async_exchange",
     "_async_pipeline",
     "_front_end",
+    "_pool_policy",
+    "_async_pool",
 ]
 ORDER = WITHOUT_SOCKETS + WITH_SOCKETS + FOR_ADAPTERS
 

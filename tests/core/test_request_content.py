@@ -271,8 +271,8 @@ ITERABLES: dict[str, object] = {
 
 
 def check(body: object, *, in_memory: bool, file: bool) -> None:
-    assert is_in_memory(body) is in_memory  # type: ignore[arg-type]  # odd ones among them
-    assert is_file(body) is file  # type: ignore[arg-type]  # likewise
+    assert is_in_memory(body) is in_memory
+    assert is_file(body) is file
 
 
 @pytest.mark.parametrize("body", IN_MEMORY)

@@ -14,7 +14,7 @@ from ._async_exchange import Exchange
 from ._async_pipeline import AsyncPipeline
 from ._async_response import PIECE_SIZE, BodyIterator
 from ._connection import HTTPConnection
-from ._exceptions import StateError
+from ._exceptions import CloseReason, ConnectionClosed, InvalidResponse, StateError
 from ._pipeline import DEFAULT_DEPTH
 from ._ranges import DEFAULT_GAP
 from ._state import Sending
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ._coroutine import PollGenerator
     from ._messages import BodyFollowing, HTTPResponse
     from ._native import NativeRuntime
-    from ._replay import Pipelining
+    from ._replay import Peer, Pipelining
     from ._request import Request, RequestHeaders, SupportsRead
     from ._tracing import Tracer
 
@@ -321,9 +321,64 @@ class FrontEnd(ABC):
 
     def abandon(self) -> None:
         """Get ready for another request, whatever the last one has left behind."""
-        state = self._core._state
-        if state.outstanding or state.sending is not Sending.IDLE or state.close_reason is not None:
+        if not self._has_nothing_under_way():
             self.reset()
+
+    def _has_nothing_under_way(self) -> bool:
+        state = self._core._state
+        return (
+            not state.outstanding
+            and state.sending is Sending.IDLE
+            and state.close_reason is None
+            and self._core._pipeline is None
+        )
+
+    # For pools
+
+    def is_idle(self) -> bool:
+        """Tell if there is a connection, and nothing is under way on it."""
+        return not self._core._transport.closed and self._has_nothing_under_way()
+
+    def is_alive(self) -> bool:
+        """Tell if the server has neither closed an idle connection nor sent anything over it."""
+        try:
+            self._core._receiver.check_idle()
+        except (ConnectionClosed, InvalidResponse):
+            return False
+        return True
+
+    def is_open(self) -> bool:
+        """Tell if there is a connection over which another request can be sent."""
+        return not self._core._transport.closed and self._core._state.close_reason is None
+
+    def window(self, depth: int) -> int:
+        """Return how many requests may be under way at once, of *depth* that are wanted."""
+        state = self._core._state
+        if state.close_reason is not None:
+            return 0
+        return self._core._peer.window(depth, state.answered)
+
+    def learn_from(self, head: HTTPResponse) -> None:
+        """Note what *head*, which was read just now, tells of the server."""
+        state = self._core._state
+        if state.close_reason is CloseReason.SERVER_ANNOUNCED_CLOSE:
+            self._core._peer.closed_as_announced(state.answered + state.in_body)
+        elif state.close_reason is None and head.version == "1.1":
+            self._core._peer.persists()
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether a complete response has come over the present connection."""
+        return self._core._state.answered > 0
+
+    @property
+    def peer(self) -> Peer:
+        """What is known of the server's ways."""
+        return self._core._peer
+
+    @peer.setter
+    def peer(self, peer: Peer) -> None:
+        self._core._peer = peer
 
     # Many requests
 

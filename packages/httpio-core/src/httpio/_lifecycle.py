@@ -117,8 +117,8 @@ class Lifecycle:
             # To a server behind a tunnel they are of no concern.
             credentials=self._proxy_credentials if plain_proxy else None,
         )
-        #: What pipelines have learnt of the server.
-        self._peer: Final = Peer()
+        #: What pipelines have learnt of the server. A pool has its connections share it.
+        self._peer = Peer()
         #: The one that is under way.
         self._pipeline: Driver | None = None
         self._connecting = False

@@ -1,0 +1,299 @@
+"""Which connection of a pool a request gets, and who waits for one. Knows no framework and no network.
+
+Nothing here waits: whoever asks gets a `Ticket`, and is told when that is served. Tickets for one
+origin are served in the order in which they came; where the number of all connections is the limit,
+the oldest one first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
+
+from ._exceptions import LocalProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._replay import Peer
+
+#: Scheme, host name and port.
+OriginKey: TypeAlias = tuple[str, str, int]
+
+
+class PoolConnection(Protocol):
+    """A connection, as far as the policy has to know it."""
+
+    peer: Peer
+
+    def is_idle(self) -> bool:
+        """Tell if there is a connection, and nothing is under way on it."""
+
+    def is_alive(self) -> bool:
+        """Tell if the server has neither closed an idle connection nor sent anything over it."""
+
+    def window(self, depth: int) -> int:
+        """Return how many requests may be under way at once, of *depth* that are wanted."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+_C = TypeVar("_C", bound=PoolConnection)
+
+#: What is known of servers is kept for so many origins.
+_MAX_PEERS: Final = 1000
+
+
+class Member(Generic[_C]):
+    """A connection of a pool."""
+
+    __slots__ = ("conn", "idle_since", "is_exclusive", "key", "users")
+
+    def __init__(self, conn: _C, key: OriginKey) -> None:
+        self.conn: Final = conn
+        self.key: Final = key
+        #: Number of those who have it, and whether that must stay one.
+        self.users = 0
+        self.is_exclusive = True
+        #: When it was given back, by the pool's clock.
+        self.idle_since = 0.0
+
+
+class Ticket(Generic[_C]):
+    """A wish for a connection."""
+
+    __slots__ = ("is_exclusive", "key", "member", "number", "on_served")
+
+    def __init__(self, key: OriginKey, number: int, *, is_exclusive: bool) -> None:
+        self.key: Final = key
+        self.number: Final = number
+        self.is_exclusive: Final = is_exclusive
+        #: The connection, `None` while it is waited for, and for ever if the pool was closed.
+        self.member: Member[_C] | None = None
+        #: Told when the wait is over.
+        self.on_served: Callable[[], object] | None = None
+
+
+class PoolPolicy(Generic[_C]):
+    """The connections of a pool, and those who wait for one.
+
+    *make* returns a connection object for an origin, which need not be connected.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[OriginKey], _C],
+        *,
+        max_connections: int,
+        max_per_origin: int,
+        depth: int,
+        idle_timeout: float,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        if min(max_connections, max_per_origin, depth) < 1 or not idle_timeout >= 0:
+            raise LocalProtocolError(
+                "a pool needs max_connections, max_per_origin and pipeline_depth of at least 1, and "
+                f"an idle_timeout that is not negative, got {max_connections}, {max_per_origin}, "
+                f"{depth} and {idle_timeout}"
+            )
+        self._make: Final = make
+        self._max_connections: Final = max_connections
+        self._max_per_origin: Final = max_per_origin
+        self._depth: Final = depth
+        self._idle_timeout: Final = idle_timeout
+        self._clock: Final = clock
+        #: Connections that nobody has, by origin; what was given back last is last.
+        self._idle: Final[dict[OriginKey, list[Member[_C]]]] = {}
+        #: Those that somebody has.
+        self._used: Final[dict[OriginKey, list[Member[_C]]]] = {}
+        self._waiting: Final[dict[OriginKey, deque[Ticket[_C]]]] = {}
+        self._peers: Final[dict[OriginKey, Peer]] = {}
+        self._count = 0
+        self._tickets = 0
+        #: When to look for what has been idle for too long.
+        self._next_look = 0.0
+        self.is_closed = False
+
+    # Looking
+
+    @property
+    def connections(self) -> int:
+        """Number of connections, used or not."""
+        return self._count
+
+    @property
+    def idle(self) -> int:
+        """Number of connections that nobody has."""
+        return sum(map(len, self._idle.values()))
+
+    @property
+    def waiting(self) -> int:
+        """Number of tickets that are not served."""
+        return sum(map(len, self._waiting.values()))
+
+    # Asking
+
+    def ask(self, key: OriginKey, *, is_exclusive: bool) -> Ticket[_C]:
+        """Return a ticket for a connection to *key*. It may be served at once.
+
+        *is_exclusive* says that it must not be shared with anybody.
+        """
+        now = self._clock()
+        if now >= self._next_look:
+            self._next_look = now + self._idle_timeout / 4
+            self.expire()
+        self._tickets += 1
+        ticket = Ticket[_C](key, self._tickets, is_exclusive=is_exclusive or self._depth == 1)
+        if self._waiting:
+            # Nobody is overtaken.
+            self._waiting.setdefault(key, deque()).append(ticket)
+            self._serve()
+        else:
+            member = self._find(ticket)
+            if member is None:
+                self._waiting[key] = deque((ticket,))
+            else:
+                self._hand_out(member, ticket)
+        return ticket
+
+    def withdraw(self, ticket: Ticket[_C]) -> None:
+        """Whoever had *ticket* has gone. A connection that it was served with goes to the next."""
+        if ticket.member is not None:
+            self.give_back(ticket.member)
+            return
+        queue = self._waiting.get(ticket.key)
+        if queue is not None and ticket in queue:
+            queue.remove(ticket)
+            if not queue:
+                del self._waiting[ticket.key]
+            # It may have kept others behind it waiting.
+            self._serve()
+
+    def give_back(self, member: Member[_C]) -> None:
+        """One of those who have *member* needs it no more."""
+        member.users -= 1
+        if not member.users:
+            _take_out(self._used, member)
+            if member.conn.is_idle() and not self.is_closed:
+                member.idle_since = self._clock()
+                self._idle.setdefault(member.key, []).append(member)
+            else:
+                self._close(member)
+        if self._waiting:
+            self._serve()
+
+    def expire(self) -> None:
+        """Close what has been idle for too long."""
+        latest = self._clock() - self._idle_timeout
+        for members in [*self._idle.values()]:
+            for member in [*members]:
+                if member.idle_since <= latest:
+                    self._drop(member)
+
+    def close_idle(self) -> None:
+        """Close all connections that nobody has."""
+        for members in [*self._idle.values()]:
+            for member in [*members]:
+                self._drop(member)
+
+    def close(self) -> None:
+        """Close all connections, and tell all who wait that they do so in vain."""
+        self.is_closed = True
+        self.close_idle()
+        for members in self._used.values():
+            for member in members:
+                # Whoever has it finds out.
+                member.conn.close()
+        waiting = [ticket for queue in self._waiting.values() for ticket in queue]
+        self._waiting.clear()
+        for ticket in waiting:
+            if ticket.on_served is not None:
+                ticket.on_served()
+
+    # How it is decided
+
+    def _serve(self) -> None:
+        """Serve who can be served."""
+        served = True
+        while served:
+            served = False
+            for queue in sorted(self._waiting.values(), key=lambda queue: queue[0].number):
+                member = self._find(queue[0])
+                if member is not None:
+                    ticket = queue.popleft()
+                    if not queue:
+                        del self._waiting[ticket.key]
+                    self._hand_out(member, ticket)
+                    served = True
+                    break
+
+    def _hand_out(self, member: Member[_C], ticket: Ticket[_C]) -> None:
+        if not member.users:
+            self._used.setdefault(member.key, []).append(member)
+        member.users += 1
+        member.is_exclusive = ticket.is_exclusive
+        ticket.member = member
+        if ticket.on_served is not None:
+            ticket.on_served()
+
+    def _find(self, ticket: Ticket[_C]) -> Member[_C] | None:
+        """Return the connection for *ticket*: an idle one, a new one, or one that can be shared."""
+        key = ticket.key
+        latest = self._clock() - self._idle_timeout
+        while idle := self._idle.get(key):
+            # The one that was used last is the one that the server keeps longest.
+            member = idle[-1]
+            _take_out(self._idle, member)
+            if member.idle_since > latest and member.conn.is_alive():
+                return member
+            self._close(member)
+        used = self._used.get(key, [])
+        if len(used) < self._max_per_origin and (
+            self._count < self._max_connections or self._make_room()
+        ):
+            return self._add(key)
+        if ticket.is_exclusive:
+            return None
+        shared = [
+            member
+            for member in used
+            # Those who have it and have not sent their request yet count as well.
+            if not member.is_exclusive and member.users < member.conn.window(self._depth)
+        ]
+        return min(shared, key=lambda member: member.users, default=None)
+
+    def _add(self, key: OriginKey) -> Member[_C]:
+        member = Member(self._make(key), key)
+        # What one connection learns of a server is true for all.
+        member.conn.peer = self._peers.setdefault(key, member.conn.peer)
+        if len(self._peers) > _MAX_PEERS:
+            del self._peers[next(iter(self._peers))]
+        self._count += 1
+        return member
+
+    def _make_room(self) -> bool:
+        """Close the connection to another origin that has been idle for longest, if there is one."""
+        if not self._idle:
+            return False
+        oldest = (members[0] for members in self._idle.values())
+        self._drop(min(oldest, key=lambda member: member.idle_since))
+        return True
+
+    def _drop(self, member: Member[_C]) -> None:
+        """Close an idle connection."""
+        _take_out(self._idle, member)
+        self._close(member)
+
+    def _close(self, member: Member[_C]) -> None:
+        self._count -= 1
+        member.conn.close()
+
+
+def _take_out(members: dict[OriginKey, list[Member[_C]]], member: Member[_C]) -> None:
+    """Remove *member* from those of its origin."""
+    of_origin = members[member.key]
+    of_origin.remove(member)
+    if not of_origin:
+        del members[member.key]

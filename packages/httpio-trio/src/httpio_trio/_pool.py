@@ -1,0 +1,78 @@
+"""`ConnectionPool` for trio: what `httpio._async_pool` leaves to the framework."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from httpio._async_pool import AsyncPool
+
+from ._connection import HTTPConnection
+from ._driver import run
+
+if TYPE_CHECKING:
+    import ssl
+    from contextlib import AbstractAsyncContextManager
+
+    from httpio import PollGenerator, Tracer
+    from httpio._async_pool import Event
+
+_T = TypeVar("_T")
+
+
+class ConnectionPool(AsyncPool[HTTPConnection]):
+    """Connections to any number of HTTP/1.1 servers, for trio.
+
+    Requests get a connection that is there, or a new one: up to *max_connections* in all, and
+    *max_per_origin* to one origin. If there is none to be had they wait, those to one origin in the
+    order in which they came. A connection that was idle for more than *idle_timeout* seconds is not
+    used any more; each one is looked at before it is used, because servers close them as well.
+
+    With *pipeline_depth* above 1, up to so many requests that are idempotent and have their content
+    in memory share a connection, once all are in use and the server has shown that it keeps them
+    open. Responses come in the order of the requests, so a slow one keeps those behind it waiting.
+
+    *ssl_context* is for ``https``; without one, the system's certificates are used. *proxy*,
+    *proxy_auth*, *source_address*, *tracer* and *content_md5* are those of the connections;
+    *retries* and *backoff* are explained at `request`. No task is
+    started: nurseries are the caller's.
+
+    Raises `LocalProtocolError` for numbers that make no sense.
+    """
+
+    def _new_connection(
+        self,
+        hostname: str,
+        port: int,
+        ssl_context: ssl.SSLContext | None,
+        proxy: tuple[str, int] | None,
+        *,
+        proxy_auth: tuple[str, str] | None,
+        source_address: tuple[str, int] | None,
+        tracer: Tracer | None,
+        content_md5: bool,
+    ) -> HTTPConnection:
+        return HTTPConnection(
+            hostname,
+            port,
+            ssl_context,
+            proxy,
+            proxy_auth=proxy_auth,
+            source_address=source_address,
+            tracer=tracer,
+            content_md5=content_md5,
+        )
+
+    def _new_event(self) -> Event:
+        return trio.Event()
+
+    def _new_lock(self) -> AbstractAsyncContextManager[object]:
+        return trio.Lock()
+
+    async def _run(self, coroutine: PollGenerator[_T]) -> _T:
+        return await run(coroutine)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when *seconds* have passed. For this package."""
+        await trio.sleep(seconds)
