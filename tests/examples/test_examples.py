@@ -215,6 +215,80 @@ def test_detach_socket(
 
 
 @downloads
+def test_trio_download(endpoint: Endpoint, address: tuple[str, int], run: Run) -> None:
+    host, port = address
+    urls = [f"http://{host}:{port}{path}" for path in paths(endpoint)]
+    assert run("trio_download", *urls) == ""
+    for document in endpoint.documents[:COUNT]:
+        content = (run.directory / f"{host}_{port}" / "docs" / document.name).read_bytes()
+        assert sha256(content) == document.sha256, document.name
+    assert not list(run.directory.rglob("*.part"))
+
+
+def test_what_trio_download_cannot_have(run: Run, scripted_server: ServerFactory) -> None:
+    server = scripted_server(
+        scripted.expect_head(b"GET /a "),
+        scripted.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbro"),
+        scripted.close(),
+    )
+    url = f"http://{server.host}:{server.port}/a"
+    assert run("trio_download", url, code=1).startswith(f"{url}: ")
+    slow = scripted_server(scripted.expect_head(b"GET /b "), scripted.expect_end())
+    url = f"http://{slow.host}:{slow.port}/b"
+    assert run("trio_download", "-t", "2", url, code=1) == f"{url}: too slow\n"
+    assert not list(run.directory.rglob("*.part"))
+
+
+@uploads
+def test_aio_upload(
+    endpoint: Endpoint, address: tuple[str, int], run: Run, files: list[str]
+) -> None:
+    tenths = [f"{number}0 %" for number in range(1, 11)]
+    for name in files:
+        *progress, status = run("aio_upload", *address, f"/upload/{name}", name).splitlines()
+        assert status == "201"
+        assert progress == [line for line in tenths if line in progress]
+        assert not (run.directory / name).stat().st_size or progress[-1] == "100 %"
+    check_stored(endpoint, run, files)
+
+
+@endpoints(transports=[Transport.PLAIN], servers=["nginx", "uvicorn"], needs=Feature.REFUSES_EXPECT)
+def test_aio_upload_refused(endpoint: Endpoint, address: tuple[str, int], run: Run) -> None:
+    (run.directory / "file").write_bytes(bytes(SMALL_LIMIT + 1))
+    assert run("aio_upload", *address, "/small/file", "file") == "413\n"
+
+
+def test_aio_upload_unanswered(run: Run, scripted_server: ServerFactory) -> None:
+    (run.directory / "file").write_bytes(b"content")
+    server = scripted_server(
+        scripted.expect_head(b"PUT /x HTTP/1.1\r\n"),
+        scripted.expect(b"content"),
+        scripted.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"),
+    )
+    output = run("aio_upload", server.host, server.port, "/x", "file", "0.01")
+    assert output == "100 %\n204\n"
+    assert b"\r\nExpect: 100-continue\r\n" in server.received[0]
+
+
+def test_aio_attach(run: Run, scripted_server: ServerFactory) -> None:
+    server = scripted_server(
+        scripted.expect_head(
+            b"POST /containers/a%20b/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\n"
+        ),
+        # The first bytes that are not HTTP come together with the last that are.
+        scripted.send(
+            b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nwelcome "
+        ),
+        scripted.expect(b"hello"),
+        scripted.expect_end(),
+        scripted.send(b"and good-bye"),
+        scripted.close(),
+        unix=True,
+    )
+    assert run("aio_attach", server.path, "a b", stdin=b"hello") == "welcome and good-bye"
+
+
+@downloads
 def test_text_lines(endpoint: Endpoint, address: tuple[str, int], run: Run) -> None:
     # The index is the one document that is a text.
     path = f"/docs/{INDEX_NAME}"
