@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pytest
 
-from httpio import BodyFollowing, ConnectionTimedOut, ExcessBodyData, HTTPConnection, StateError
+from httpio import (
+    POLLIN,
+    POLLOUT,
+    BodyFollowing,
+    ConnectionTimedOut,
+    ExcessBodyData,
+    HTTPConnection,
+    StateError,
+    _sendfile,
+    _sending,
+)
+from httpio._transport import TLS_RECORD_SIZE
 from tests.support.coroutines import no_descriptor_left
 from tests.support.fix_certs import certificates as certificates
 from tests.support.server_end import PATIENCE, Server, ServerEnd, shrink_send_buffer
@@ -892,3 +903,35 @@ def test_file_position_after_a_send_that_was_dropped(plain_server: Server, path:
         sent = end.take()
         assert BULK.startswith(sent)
         assert file.tell() == len(sent)
+
+
+# Turns
+
+
+def test_others_get_a_turn_although_the_socket_takes_everything(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Records are sent one by one. So few of them do not fill the socket.
+    monkeypatch.setattr(_sending, "TURN_SIZE", 2 * TLS_RECORD_SIZE)
+    content = random.Random(2).randbytes(6 * TLS_RECORD_SIZE)
+    with Server(certificates) as server:
+        conn, end = uploading(server, len(content), small=False)
+        masks, sent = masks_of(conn.co_write(content))
+        assert sent == len(content)
+        assert masks == [POLLIN | POLLOUT] * 2
+        assert end.expect(len(content)) == content
+        finished(server, conn)
+
+
+def test_others_get_a_turn_while_a_file_is_sent(
+    plain_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sendfile, "TURN_SIZE", 10_000)
+    (tmp_path / "file").write_bytes(BULK[:60_000])
+    conn, end = uploading(plain_server, 60_000, small=False)
+    with (tmp_path / "file").open("rb") as file:
+        masks, sent = masks_of(conn.co_sendfile(file))
+    assert sent == 60_000
+    assert masks == [POLLIN | POLLOUT] * 5
+    assert end.expect(60_000) == BULK[:60_000]
+    finished(plain_server, conn)

@@ -16,7 +16,13 @@ import trustme
 
 from httpio._coroutine import POLLIN, POLLOUT, PollNeeded
 from httpio._exceptions import CloseReason, ConnectionClosed, StateError, is_temp_network_error
-from httpio._transport import TLS_RECORD_SIZE, NoTransport, TLSTransport, Transport
+from httpio._transport import (
+    TLS_RECORD_SIZE,
+    NoTransport,
+    TLSTransport,
+    Transport,
+    before_close,
+)
 from tests.support.coroutines import PATIENCE, no_descriptor_left
 from tests.support.fix_certs import certificates as certificates
 
@@ -798,3 +804,31 @@ def test_two_threads(tls: bool, certificates: Certificates) -> None:
         for thread in threads:
             thread.join(PATIENCE)
     assert received == BULK
+
+
+# Before the descriptor is closed
+
+
+@pytest.mark.parametrize("way", ["close", "detach"])
+def test_who_watches_the_descriptor_is_told_once_before_it_is_closed(pair: Pair, way: str) -> None:
+    transport, _ = pair
+    fd = transport.sock.fileno()
+    told: list[int] = []
+
+    def tell() -> None:
+        # While the system cannot give the number to another socket.
+        os.fstat(fd)
+        told.append(fd)
+
+    before_close[fd] = tell
+    try:
+        if way == "close":
+            transport.close()
+        else:
+            transport.detach().close()
+        assert told == [fd]
+        assert fd not in before_close
+        transport.close()
+        assert told == [fd]
+    finally:
+        before_close.pop(fd, None)

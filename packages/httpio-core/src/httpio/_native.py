@@ -59,12 +59,13 @@ def co_await(call: Callable[[], Awaitable[_T]]) -> PollGenerator[_T]:
     # What drives this may resume it too early.
     while not step.is_done:
         yield step
-    if step.error is not None:
+    error, step.error = step.error, None
+    if error is not None:
         try:
-            raise step.error
+            raise error
         finally:
             # Or it would hold itself, by its traceback.
-            del step
+            del error
     return results[0]
 
 

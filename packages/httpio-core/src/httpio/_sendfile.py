@@ -73,12 +73,11 @@ class FileSender(Sender):
         fd = file.fileno()
         start = position = file.tell()
         end = start + size
-        turn_end = start + TURN_SIZE
         try:
             while position < end:
                 self._check_for_answer(exchange)
                 try:
-                    sent = self._transport.try_sendfile(fd, position, min(end - position, 2**30))
+                    sent = self._transport.try_sendfile(fd, position, min(end - position, TURN_SIZE))
                 except ConnectionClosed as exc:
                     self._failed(exchange, exc)
                 except OSError:
@@ -89,8 +88,7 @@ class FileSender(Sender):
                 elif sent:
                     position += sent
                     self._content_written(exchange, sent)
-                    if turn_end <= position < end:
-                        turn_end = position + TURN_SIZE
+                    if sent == TURN_SIZE and position < end:
                         yield from self._co_wait(exchange, True, stalled=False)
                 else:
                     # Somebody has cut the file. What is missing can still be written.
