@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_type
 
+import httpio_aio
+import httpio_trio
 from httpio import (
     BodyFollowing,
     CaseInsensitiveDict,
@@ -18,13 +20,15 @@ from httpio import (
     PollCoroutine,
     PollGenerator,
     PollNeeded,
+    Request,
     coroutine,
     run,
 )
 
 if TYPE_CHECKING:
+    import asyncio
     import io
-    from collections.abc import Awaitable, Generator
+    from collections.abc import AsyncIterator, Awaitable, Generator
     from email.message import Message
 
 
@@ -190,3 +194,50 @@ def connections() -> None:
     HTTPConnection("localhost", "80")  # type: ignore[arg-type]
     HTTPConnection("localhost", 80, None, None, ("a", "b"))  # type: ignore[call-arg]
     HTTPConnection("localhost", proxy="localhost:3128")  # type: ignore[arg-type]
+
+
+# asyncio and trio
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    yield b""
+
+
+async def of_asyncio(conn: httpio_aio.HTTPConnection, core: HTTPConnection) -> None:
+    await conn.send_request("GET", "/")
+    assert_type(await conn.read_response(), HTTPResponse)
+    assert_type(await conn.readall(), bytes)
+    async for piece in conn.iter_body():
+        assert_type(piece, bytes)
+    async for response in conn.pipeline([Request("GET", "/")]):
+        assert_type(response, HTTPResponse)
+    async for response, content in conn.pipeline([]).with_bodies():
+        assert_type((response, content), tuple[HTTPResponse, bytes])
+    async with conn.request("PUT", "/", body=pieces()) as answer:
+        assert_type(answer, httpio_aio.Response)
+        assert_type(await answer.readinto(bytearray(5)), int)
+    future = httpio_aio.AioFuture(core.co_readall())
+    assert_type(await future, bytes)
+    await_it: asyncio.Future[bytes] = future
+    await await_it
+    assert_type(await httpio_aio.run(core.co_read(5)), bytes)
+    conn.readall()  # type: ignore[unused-coroutine]  # nothing is read
+    for _ in conn.iter_body():  # type: ignore[attr-defined]  # it has to be awaited
+        pass
+    await conn.write("text")  # type: ignore[arg-type]
+    httpio_aio.HTTPConnection("localhost", timeout=5)  # type: ignore[call-arg]  # asyncio has them
+
+
+async def of_trio(conn: httpio_trio.HTTPConnection, core: HTTPConnection) -> None:
+    async with httpio_trio.ConnectionPool() as pool:
+        async with pool.request("PUT", "http://localhost/", body=[b"", bytearray()]) as response:
+            assert_type(response, httpio_trio.Response)
+        async with pool.connection("http://localhost/") as leased:
+            assert_type(leased, httpio_trio.HTTPConnection)
+        assert_type(pool.statistics().idle, int)
+        await pool.request("GET", "http://localhost/")  # type: ignore[misc]  # `async with`
+    assert_type(await conn.get_ssl_peercert(True), bytes | None)
+    assert_type(await httpio_trio.run(core.co_read_response()), HTTPResponse)
+    conn.send_request("GET", "/")  # type: ignore[unused-coroutine]  # nothing is sent
+    async with conn.request("PUT", "/", body=5):  # type: ignore[arg-type]
+        pass
