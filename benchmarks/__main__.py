@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.delay_proxy import delay_proxy
 
+from .async_benchmarks import ASYNC_BENCHMARKS
+from .effort import DOCUMENT_SIZE, FULL, LARGE_BODY, MICROSECONDS, QUICK, cpus
 from .measuring import Series, Worker, WorkerFailed, take_turns
 from .report import Table, Target
 from .servers import ServerMissing, make_objects, nginx, program
@@ -24,60 +25,10 @@ from .servers import ServerMissing, make_objects, nginx, program
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-MICROSECONDS = 1e6
-DOCUMENT_SIZE = 1024
-LARGE_BODY = 1024
-"""MiB."""
+    from .effort import Effort
+
 ROUND_TRIP = 0.02
 """Seconds to a distant server and back."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is done: less tells less."""
-
-    imports: int
-    rounds: int
-    requests: int
-    large_rounds: int
-    large_body: int
-    """MiB."""
-    objects: int
-    flood: int
-    distant_rounds: int
-    ranges: int
-
-
-FULL = Effort(
-    imports=60,
-    rounds=9,
-    requests=2000,
-    large_rounds=9,
-    large_body=LARGE_BODY,
-    objects=20_000,
-    flood=100_000,
-    distant_rounds=5,
-    ranges=1000,
-)
-QUICK = Effort(
-    imports=15,
-    rounds=3,
-    requests=500,
-    large_rounds=3,
-    large_body=128,
-    objects=2_000,
-    flood=20_000,
-    distant_rounds=2,
-    ranges=100,
-)
-
-
-def cpus() -> tuple[int | None, int | None]:
-    """Return two CPUs to run on; they may be the same, or `None` where there is no choice."""
-    if not hasattr(os, "sched_setaffinity"):
-        return None, None
-    available = sorted(os.sched_getaffinity(0))
-    return available[0], available[-1]
 
 
 def imports(effort: Effort, _directory: Path) -> list[Table]:
@@ -385,6 +336,7 @@ BENCHMARKS: dict[str, Callable[[Effort, Path], list[Table]]] = {
     "distant": distant,
     "depths": depths,
     "ranges": ranges,
+    **ASYNC_BENCHMARKS,
 }
 
 

@@ -1,7 +1,8 @@
-"""A source and a sink of large bodies that costs nearly nothing: ``bulk_server.py PORT``.
+"""A source and a sink of large bodies that costs nearly nothing: ``bulk_server.py PORT [SEND_BUFFER]``.
 
 ``GET /N`` is answered with N bytes by ``sendfile``, ``PUT`` with 204 after its content was dropped.
-It serves one connection after the other, knows just enough HTTP for that, and ends with SIGTERM.
+*SEND_BUFFER*, in bytes, is how much may be on its way; the system decides by default. It knows just
+enough HTTP for that, and ends with SIGTERM.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ def main() -> None:
         content.write(random.Random(1).randbytes(BLOCK_SIZE))
         content.flush()
         with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
+            for size in sys.argv[2:]:
+                # Its connections inherit this.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, int(size))
             while True:
                 sock, _ = listener.accept()
                 arguments = (sock, content.fileno())

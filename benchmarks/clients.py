@@ -23,8 +23,8 @@ HOST = "127.0.0.1"
 class Client(Protocol):
     """What is measured."""
 
-    def __call__(self, count: int, /) -> None:
-        """Do *count* operations."""
+    def __call__(self, count: int, /) -> float | None:
+        """Do *count* operations; return the seconds of the longest block, if that is looked at."""
 
 
 def connect(port: str) -> socket.socket:

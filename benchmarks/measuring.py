@@ -44,6 +44,8 @@ class Usage:
     wall_time: float
     peak_memory: int
     """Bytes that the worker had resident at its highest, since its start."""
+    longest_block: float | None = None
+    """How long others in the event loop had to wait at most, where the client looks at that."""
 
 
 class Worker:

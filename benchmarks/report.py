@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """What a subject may cost at the most, as a multiple of another."""
+    """What a subject may cost at the most, as a multiple of another.
+
+    Without a *reference*, *limit* is in the unit of the table, and no round may be above it.
+    """
 
     subject: str
-    reference: str
+    reference: str | None
     limit: float
     binding: bool = True
     """Whether it is a requirement or an aim."""
@@ -60,18 +63,32 @@ class Table:
         lines += [f"not measured: {problem}" for problem in self.missing]
         if self.targets:
             lines.append("")
-        for target in self.targets:
-            ratio = self.ratio(target.subject, target.reference)
-            if ratio is not None:
-                verdict = "met" if ratio[1] <= target.limit else "NOT MET"
-                kind = "target" if target.binding else "aim"
-                lines.append(
-                    f"{kind:6} {target.subject} / {target.reference} <= {target.limit:.2f}:"
-                    f" min {ratio[0]:.2f}, median {ratio[1]:.2f}, {verdict}"
-                )
+        lines += [line for target in self.targets if (line := self._verdict(target))]
         if self.note:
             lines += ["", self.note]
         return "\n".join(lines)
+
+    def _verdict(self, target: Target) -> str | None:
+        """Return a line about *target*, `None` if it was not measured."""
+        kind = "target" if target.binding else "aim"
+        if target.reference is None:
+            maximum = max(
+                (max(series.values) for series in self.series if series.name == target.subject),
+                default=None,
+            )
+            if maximum is None:
+                return None
+            verdict = "met" if maximum <= target.limit else "NOT MET"
+            limit = f"{target.limit:.{self.digits}f}"
+            return f"{kind:6} {target.subject} <= {limit}: max {maximum:.{self.digits}f}, {verdict}"
+        ratio = self.ratio(target.subject, target.reference)
+        if ratio is None:
+            return None
+        verdict = "met" if ratio[1] <= target.limit else "NOT MET"
+        return (
+            f"{kind:6} {target.subject} / {target.reference} <= {target.limit:.2f}:"
+            f" min {ratio[0]:.2f}, median {ratio[1]:.2f}, {verdict}"
+        )
 
     def as_dict(self) -> dict[str, object]:
         """Return everything, each round's value included."""
@@ -82,5 +99,6 @@ class Table:
                     target.subject, target.reference
                 )
                 for target in self.targets
+                if target.reference is not None
             },
         }

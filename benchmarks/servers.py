@@ -83,13 +83,14 @@ def nginx(directory: Path, *, cpu: int | None) -> Iterator[int]:
 
 
 @contextmanager
-def program(name: str, directory: Path, *, cpu: int | None) -> Iterator[int]:
+def program(name: str, directory: Path, *arguments: str | Path, cpu: int | None) -> Iterator[int]:
     """Run the server *name*, a program of this directory, on *cpu* alone. Gives the port."""
     (port,) = free_ports(1)
     command: list[str | Path] = [
         sys.executable,
         Path(__file__).with_name(f"{name}.py"),
         str(port),
+        *arguments,
     ]
     with running(command, [("127.0.0.1", port)], directory / f"{name}.log") as process:
         _pin(process, cpu)

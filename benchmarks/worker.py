@@ -12,7 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-from . import clients
+from . import async_clients, clients
+
+CLIENTS = {**clients.CLIENTS, **async_clients.CLIENTS}
 
 
 def peak_memory() -> int:
@@ -31,7 +33,7 @@ def main() -> None:
     """Serve the parent until it closes our input."""
     name, *arguments = sys.argv[1:]
     try:
-        client = clients.CLIENTS[name](*arguments)
+        client = CLIENTS[name](*arguments)
     except ImportError as exc:
         print(json.dumps({"missing": str(exc)}), flush=True)
         return
@@ -39,13 +41,18 @@ def main() -> None:
     for line in sys.stdin:
         count = int(line)
         before, wall_time = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-        client(count)
+        longest_block = client(count)
         after, wall_time = (
             resource.getrusage(resource.RUSAGE_SELF),
             time.perf_counter() - wall_time,
         )
         cpu_time = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-        usage = {"cpu_time": cpu_time, "wall_time": wall_time, "peak_memory": peak_memory()}
+        usage = {
+            "cpu_time": cpu_time,
+            "wall_time": wall_time,
+            "peak_memory": peak_memory(),
+            "longest_block": longest_block,
+        }
         print(json.dumps(usage), flush=True)
 
 
