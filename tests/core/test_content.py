@@ -19,6 +19,7 @@ from httpio import (
     LocalProtocolError,
     StateError,
     UnsupportedResponse,
+    _content,
     is_temp_network_error,
 )
 from tests.support.buffers import pieces
@@ -519,6 +520,53 @@ def test_discard_drops_what_was_gathered(plain: Dialogue) -> None:
     conn.discard()
     assert conn.read(1) == b""
     plain.prove_usable()
+
+
+def in_many_pieces(content: bytes) -> list[bytes]:
+    """Return so many pieces that they are not kept one by one."""
+    size = len(content) // (3 * _content._PIECES_PER_TURN)
+    return [content[start : start + size] for start in range(0, len(content), size)]
+
+
+@pytest.mark.parametrize("then", ["readall", "read", "readinto", "discard"])
+def test_much_that_was_gathered(plain: Dialogue, then: str) -> None:
+    content = random.Random(1).randbytes(3 * _content._PIECE_SIZE)
+    *pieces, last = in_many_pieces(content)
+    conn = plain.conn
+    plain.get(OK + b"Content-Length: %d\r\n\r\n" % len(content))
+    with pytest.raises(AssertionError, match="waits for more"):
+        plain.feed(conn.co_readall(), pieces)
+    if then == "readall":
+        assert plain.feed(conn.co_readall(), [last]) == content
+    elif then == "discard":
+        plain.feed(conn.co_discard(), [last])
+    else:
+        plain.end.send(last)
+        found = b""
+        # Not at once: the boundaries of what is kept are to be crossed.
+        buffer = bytearray(100_000)
+        while piece := conn.read(100_000) if then == "read" else buffer[: conn.readinto(buffer)]:
+            found += piece
+        assert found == content
+    assert conn.readall() == b""
+    plain.prove_usable()
+
+
+def test_much_that_a_failed_readall_has_gathered(over_tcp: Dialogue) -> None:
+    content = random.Random(2).randbytes(300_000)
+    conn = over_tcp.conn
+    over_tcp.get(OK + b"Content-Length: %d\r\n\r\n" % (len(content) + 1))
+    with pytest.raises(AssertionError, match="waits for more"):
+        over_tcp.feed(conn.co_readall(), in_many_pieces(content))
+    over_tcp.end.half_close()
+    for _ in range(2):
+        with pytest.raises(ConnectionClosed):
+            conn.readall()
+    found = b""
+    while len(found) < len(content):
+        found += conn.read(100_000)
+    assert found == content
+    expect_no_more(conn)
 
 
 # Dropped coroutines

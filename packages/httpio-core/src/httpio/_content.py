@@ -6,6 +6,8 @@ transport. Large pieces are received straight into what the caller gets, past th
 
 from __future__ import annotations
 
+from io import BytesIO
+
 from ._coroutine import coroutine
 from ._decoders import CloseDelimitedDecoder, ContentLengthDecoder, UndelimitedDecoder
 from ._exceptions import (
@@ -42,7 +44,7 @@ class Receiver(HeadReceiver):
         decoder = self._body_decoder()
         if decoder is None or not size:
             return b""
-        if self._gathered:
+        if self._has_gathered:
             return self._take_gathered(size)
         transport = self._transport
         if transport.drained and self._nothing_left(decoder):
@@ -62,7 +64,7 @@ class Receiver(HeadReceiver):
         decoder = self._body_decoder()
         if decoder is None or not len(view):
             return 0
-        if self._gathered:
+        if self._has_gathered:
             data = self._take_gathered(len(view))
             view[: len(data)] = data
             return len(data)
@@ -84,7 +86,7 @@ class Receiver(HeadReceiver):
         if (
             type(decoder) is ContentLengthDecoder
             and decoder.remaining <= self._buffer.end - self._buffer.start
-            and not gathered
+            and not self._has_gathered
             and not self.state.receiving_closed
         ):
             # All of it came with the head, as small objects do.
@@ -96,29 +98,56 @@ class Receiver(HeadReceiver):
         decoder = self._body_decoder()
         if decoder is None:
             return b""
-        if gathered and self.state.receiving_closed:
+        if self._has_gathered and self.state.receiving_closed:
             # It failed before; what it had gathered is left for `read`.
             raise self.state.closed_error()
         transport = self._transport
         if transport.drained and self._nothing_left(decoder):
             yield transport.recv_wait
+        joined = self._joined
+        count = 0
         while not decoder.complete:
             data = self._try_content(decoder, _PIECE_SIZE)
             if data is None:
                 yield transport.recv_wait
             elif data:
-                gathered.append(data)
-                if not len(gathered) % _PIECES_PER_TURN and self._can_pause(decoder):
+                if joined is not None:
+                    joined.write(data)
+                else:
+                    gathered.append(data)
+                    if len(gathered) == _PIECES_PER_TURN:
+                        joined = self._join()
+                count += 1
+                if not count % _PIECES_PER_TURN and self._can_pause(decoder):
                     yield transport.poll_in
         self._check_current(decoder)
-        content = gathered[0] if len(gathered) == 1 else b"".join(gathered)
-        gathered.clear()
+        if joined is not None:
+            content = joined.getvalue()
+        else:
+            content = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+        self._drop_gathered()
         self._content_complete()
         return content
 
+    def _join(self) -> BytesIO:
+        """Have what is gathered grow in one piece of memory from now on.
+
+        To join very many pieces at the end would keep others waiting, for a second with 1 GiB.
+        """
+        joined = BytesIO()
+        joined.writelines(self._gathered)
+        # From now on the list does not count, so an interrupt can come wherever it likes.
+        self._joined = joined
+        self._gathered.clear()
+        return joined
+
+    def _drop_gathered(self) -> None:
+        self._gathered.clear()
+        self._joined = None
+
     @coroutine
     def co_discard(self) -> PollGenerator[None]:
-        self._gathered.clear()
+        self._drop_gathered()
         decoder = self._body_decoder()
         if decoder is None:
             return
@@ -167,7 +196,7 @@ class Receiver(HeadReceiver):
         if (
             state.receiving_closed
             and state.in_body
-            and (not self._gathered or state.close_reason is CloseReason.CLOSED_LOCALLY)
+            and (not self._has_gathered or state.close_reason is CloseReason.CLOSED_LOCALLY)
         ):
             raise state.closed_error()
         if self._decoder is None and not self.any_head_taken and state.outstanding:
@@ -278,6 +307,12 @@ class Receiver(HeadReceiver):
 
     def _take_gathered(self, size: int) -> bytes:
         """Hand over content that a `co_readall` which was dropped had gathered."""
+        if self._joined is not None:
+            # In pieces again: of one large piece, each read would copy the rest.
+            whole = self._joined.getvalue()
+            starts = range(0, len(whole), _PIECE_SIZE)
+            self._gathered[:] = [whole[start : start + _PIECE_SIZE] for start in starts]
+            self._joined = None
         data = self._gathered[0]
         if len(data) <= size:
             del self._gathered[0]
@@ -287,7 +322,7 @@ class Receiver(HeadReceiver):
         return data
 
     def _content_complete(self) -> None:
-        if not self._gathered:
+        if not self._has_gathered:
             assert self.current_response is not None
             self._complete(self.current_response)
 

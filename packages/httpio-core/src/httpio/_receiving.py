@@ -42,6 +42,7 @@ from ._state import Exchange, Sending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from io import BytesIO
     from typing import Final
 
     from ._buffer import ReceiveBuffer
@@ -66,6 +67,7 @@ class HeadReceiver:
         "_framing",
         "_gathered",
         "_head",
+        "_joined",
         "_limits",
         "_lock",
         "_reader_waits",
@@ -102,8 +104,14 @@ class HeadReceiver:
         self._decoder: Decoder | None = None
         #: Content that `co_readall` has gathered and not handed over.
         self._gathered: list[bytes] = []
+        #: The same, when it has become much; then the list does not count.
+        self._joined: BytesIO | None = None
 
     # Looking, without waiting
+
+    @property
+    def _has_gathered(self) -> bool:
+        return bool(self._gathered) or self._joined is not None
 
     def answer_is_complete(self, exchange: Exchange) -> bool:
         """Tell if all of the response to *exchange* has arrived."""
@@ -139,7 +147,7 @@ class HeadReceiver:
         if not self.response_pending():
             return None
         with self._lock:
-            if self._head is not None or self._gathered or len(self._buffer):
+            if self._head is not None or self._has_gathered or len(self._buffer):
                 return True
             try:
                 return self._try_fill() is not None
