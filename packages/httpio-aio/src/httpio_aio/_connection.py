@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-#: After so many calls in a row that did not have to wait, other tasks get a turn.
+#: After so many calls in a row that did not have to wait, whatever they were for, others get a turn.
 _CALLS_PER_TURN: Final = 16
 
 
@@ -45,8 +45,6 @@ class HTTPConnection(FrontEnd):
         #: The network connection in use, and its descriptor, which stays registered.
         self._transport: Transport | None = None
         self._descriptor: Descriptor | None = None
-        #: Calls since anything was waited for.
-        self._calls_in_turn = 0
         #: How often other tasks were told to stop waiting.
         self._interrupts = 0
         self._native_tasks: set[asyncio.Task[None]] = set()
@@ -61,10 +59,13 @@ class HTTPConnection(FrontEnd):
             self._is_receiving = True
         interrupts = self._interrupts
         try:
-            self._calls_in_turn += 1
-            if self._calls_in_turn > _CALLS_PER_TURN:
+            loop = asyncio.get_running_loop()
+            poller = self._poller if loop is self._loop else self._enter(loop)
+            assert poller is not None
+            poller.calls_in_turn += 1
+            if poller.calls_in_turn > _CALLS_PER_TURN:
                 # Before anything is done: a cancellation here must not lose a result.
-                self._calls_in_turn = 0
+                poller.calls_in_turn = 0
                 await asyncio.sleep(0)
             while True:
                 needed = next(steps)
@@ -74,7 +75,7 @@ class HTTPConnection(FrontEnd):
                         f"the connection cannot be used: {CloseReason.CLOSED_LOCALLY.value}",
                         reason=CloseReason.CLOSED_LOCALLY,
                     )
-                self._calls_in_turn = 0
+                poller.calls_in_turn = 0
                 if type(needed) is NativeStep:
                     await self._perform(needed)
                 else:
@@ -93,12 +94,8 @@ class HTTPConnection(FrontEnd):
 
     def _waiter(self, needed: PollNeeded, receiving: bool) -> TaskWaiter:
         """Return what to await until *needed* is there."""
-        loop = asyncio.get_running_loop()
         transport = self._core._transport
-        if loop is not self._loop:
-            self._enter(loop)
-            self._watch(transport)
-        elif transport is not self._transport:
+        if transport is not self._transport:
             self._watch(transport)
         fd, mask = needed
         descriptor = self._descriptor
@@ -108,21 +105,22 @@ class HTTPConnection(FrontEnd):
             descriptor = self._poller.descriptor(fd)
         waiter = self._receiving_waiter if receiving else self._sending_waiter
         if waiter is None or waiter.is_awaited:
-            waiter = TaskWaiter(loop)
+            waiter = TaskWaiter(asyncio.get_running_loop())
             if receiving:
                 self._receiving_waiter = waiter
             else:
                 self._sending_waiter = waiter
         return waiter.wait(descriptor, mask)
 
-    def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _enter(self, loop: asyncio.AbstractEventLoop) -> Poller:
         """Wait in *loop* from now on."""
         if self._descriptor is not None:
             self._descriptor.release()
-            self._descriptor = None
-        self._loop = loop
-        self._poller = poller_of(loop)
+        self._transport = self._descriptor = None
         self._sending_waiter = self._receiving_waiter = None
+        self._loop = loop
+        self._poller = poller = poller_of(loop)
+        return poller
 
     def _watch(self, transport: Transport) -> None:
         """Keep the descriptor of *transport* registered from now on."""
@@ -137,20 +135,18 @@ class HTTPConnection(FrontEnd):
 
     async def _perform(self, step: NativeStep) -> None:
         """Await *step*, until somebody closes the connection."""
-        interrupts = self._interrupts
-
-        async def perform() -> None:
-            try:
-                await step.perform()
-            except asyncio.CancelledError:
-                if self._interrupts == interrupts:
-                    raise
-
-        task = asyncio.get_running_loop().create_task(perform())
+        this = asyncio.current_task()
+        assert this is not None
+        interrupts, cancellations = self._interrupts, this.cancelling()
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(step.perform())
         self._native_tasks.add(task)
         try:
             # Cancels it when this is cancelled, and lets it end before the sockets are closed.
             await task
+        except asyncio.CancelledError:
+            # Both may have happened.
+            if self._interrupts == interrupts or this.cancelling() > cancellations:
+                raise
         finally:
             self._native_tasks.discard(task)
 

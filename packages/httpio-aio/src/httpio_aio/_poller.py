@@ -8,6 +8,8 @@ answers at once they cost as much as all else.
 
 from __future__ import annotations
 
+import asyncio
+import select
 from typing import TYPE_CHECKING, Final, Protocol
 
 from httpio import POLLIN, POLLOUT
@@ -16,7 +18,6 @@ from httpio._transport import before_close
 from ._selector_thread import SelectorThread
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     class Registrar(Protocol):
@@ -56,6 +57,9 @@ class Descriptor:
         mask = waiter.mask
         if not (self._is_reading or self._is_writing):
             before_close[self.fd] = self.close
+        if self._is_reading and self._poller.forgets_broken and _is_broken(self.fd):
+            self._poller.remove_reader(self.fd)
+            self._poller.add_reader(self.fd, self._readable)
         if mask & POLLIN and not self._is_reading:
             self._poller.add_reader(self.fd, self._readable)
             self._is_reading = True
@@ -64,12 +68,17 @@ class Descriptor:
             self._is_writing = True
         self._waiters.append(waiter)
 
-    def discard(self, waiter: Waiter) -> None:
-        """Do not wake *waiter* any more. Whatever else waits goes on waiting."""
-        if waiter in self._waiters:
+    def discard(self, waiter: Waiter) -> bool:
+        """Do not wake *waiter* any more; whatever else waits goes on waiting.
+
+        Returns whether it was waiting: if not, it is about to be woken, or was.
+        """
+        was_waiting = waiter in self._waiters
+        if was_waiting:
             self._waiters.remove(waiter)
         # Who was cancelled leaves nothing behind in the loop.
         self._unregister(keep_reading=False)
+        return was_waiting
 
     def close(self) -> None:
         """Forget the descriptor, which is about to be closed. All who wait are woken soon."""
@@ -126,11 +135,26 @@ class Descriptor:
                 self._poller.forget(self)
 
 
+def _is_broken(fd: int) -> bool:
+    """Tell if the connection at *fd* was reset, or closed in both directions."""
+    poll = select.poll()
+    # Errors and hang-ups are reported whatever is asked for.
+    poll.register(fd, 0)
+    return bool(poll.poll(0))
+
+
 class Poller:
     """The descriptors that are waited for in one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: Final = loop
+        #: uvloop reports a descriptor with an error once, and watches it no more: what came before a
+        #: reset would be read, and the reset itself waited for in vain.
+        self.forgets_broken: Final = hasattr(select, "poll") and not isinstance(
+            loop, asyncio.SelectorEventLoop
+        )
+        #: Calls since anything was waited for.
+        self.calls_in_turn = 0
         self._registrar: Registrar = loop
         self._descriptors: Final[dict[int, Descriptor]] = {}
 
