@@ -84,7 +84,8 @@ worker_processes 1;
 pid {space.directory}/nginx.pid;
 error_log stderr info;
 {"user root;" if _IS_ROOT else ""}
-events {{ worker_connections 256; }}
+worker_rlimit_nofile 4096;
+events {{ worker_connections 2048; }}
 http {{
   default_type application/octet-stream;
   access_log {space.directory}/access.log;

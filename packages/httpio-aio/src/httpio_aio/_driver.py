@@ -79,8 +79,13 @@ class TaskWaiter:
 
     def interrupt(self) -> None:
         """End the wait soon."""
-        if self._descriptor is not None:
-            self._descriptor.discard(self)
+        self._wake_soon()
+
+    def _wake_soon(self) -> None:
+        # Once for each wait: a second time would wake the next wait, and leave it registered.
+        descriptor = self._descriptor
+        if descriptor is not None and descriptor.discard(self) and not self._loop.is_closed():
+            # This is called in the middle of somebody else's task, or of a callback.
             self._loop.call_soon(self.wake)
 
     # For the event loop
@@ -108,12 +113,9 @@ class TaskWaiter:
         """Stop waiting, because the task is cancelled; return whether it was waiting."""
         if self._wakeup is None:
             return False
-        if self._descriptor is not None:
-            self._descriptor.discard(self)
         self._cancelled = True
         self._message = msg
-        # The caller is another task, or a callback.
-        self._loop.call_soon(self.wake)
+        self._wake_soon()
         return True
 
     def result(self) -> None:

@@ -30,8 +30,13 @@ class SelectorThread:
         self._lock: Final = threading.Lock()
         #: What the thread is to watch: direction by descriptor. Under the lock.
         self._wanted: Final[dict[int, int]] = {}
-        #: The end of a socket pair that wakes the thread up, while there is a thread.
+        #: Descriptors that the thread is to forget, even if it is to watch the same numbers again:
+        #: they may belong to other files by now. Under the lock.
+        self._gone: Final[set[int]] = set()
+        #: The end of a socket pair that wakes the thread up, while there is a thread, and the
+        #: thread's own end. Under the lock.
         self._wake: socket.socket | None = None
+        self._woken: socket.socket | None = None
 
     def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
         """Have *callback* called when *fd* can be read, until it is removed."""
@@ -57,14 +62,23 @@ class SelectorThread:
         with self._lock:
             self._wanted[fd] = self._wanted.get(fd, 0) | direction
             if self._wake is not None:
-                self._wake.send(b"\0")
+                self._wake_thread(self._wake)
                 return
             self._wake, woken = socket.socketpair()
             self._wake.setblocking(False)
+            self._woken = woken
+            self._gone.clear()
             thread = threading.Thread(
                 target=self._run, args=(woken,), name="httpio selector", daemon=True
             )
         thread.start()
+
+    def _wake_thread(self, wake: socket.socket) -> None:
+        try:
+            wake.send(b"\0")
+        except BlockingIOError:
+            # It has been told so often that it did not get round to it yet.
+            pass
 
     def _remove(self, fd: int, direction: int) -> bool:
         was_there = self._callbacks.pop((fd, direction), None) is not None
@@ -72,13 +86,15 @@ class SelectorThread:
             rest = self._wanted.pop(fd, 0) & ~direction
             if rest:
                 self._wanted[fd] = rest
+            else:
+                self._gone.add(fd)
             wake = self._wake
             if wake is not None:
                 if self._callbacks:
-                    wake.send(b"\0")
+                    self._wake_thread(wake)
                 else:
                     # Nothing is left to watch: the thread ends, and the next one has its own pair.
-                    self._wake = None
+                    self._wake = self._woken = None
                     self._wanted.clear()
                     wake.close()
         return was_there
@@ -98,26 +114,35 @@ class SelectorThread:
             selector.register(woken, selectors.EVENT_READ)
             watched: dict[int, int] = {}
             while True:
+                # Under the lock, a descriptor that is wanted is open: who closes it removes it first.
                 with self._lock:
+                    if self._woken is not woken:
+                        # Another thread has taken over.
+                        return
                     wanted = dict(self._wanted)
-                for fd in watched.keys() - wanted.keys():
-                    selector.unregister(fd)
-                for fd, directions in wanted.items():
-                    if fd not in watched:
-                        selector.register(fd, directions)
-                    elif watched[fd] != directions:
-                        selector.modify(fd, directions)
-                watched = wanted
+                    for fd in watched.keys() & (self._gone | watched.keys() - wanted.keys()):
+                        selector.unregister(fd)
+                        del watched[fd]
+                    self._gone.clear()
+                    for fd, directions in wanted.items():
+                        if fd not in watched:
+                            selector.register(fd, directions)
+                        elif watched[fd] != directions:
+                            selector.modify(fd, directions)
+                    watched = wanted
                 for key, events in selector.select():
                     if key.fileobj is woken:
                         if not woken.recv(4096):
                             return
                         continue
-                    self._report(key.fd, events & watched[key.fd])
+                    self._report(woken, key.fd, events & watched[key.fd])
 
-    def _report(self, fd: int, events: int) -> None:
+    def _report(self, woken: socket.socket, fd: int, events: int) -> None:
         """In the thread: tell the loop what is ready, and watch for it no more."""
         with self._lock:
+            if self._woken is not woken or fd in self._gone:
+                # It is about another file, or about nothing that anybody waits for.
+                return
             rest = self._wanted.pop(fd, 0) & ~events
             if rest:
                 self._wanted[fd] = rest

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         async def readall(self) -> bytes: ...
         async def readinto(self, buf: WriteableBuffer) -> int: ...
         async def discard(self) -> None: ...
+        async def checkpoint(self) -> None: ...
         def proceed_without_continue(self) -> None: ...
         def get_current_response(self) -> HTTPResponse | None: ...
         def response_pending(self) -> bool: ...
@@ -77,6 +78,8 @@ class Exchange:
         self._expect100: Final = expect100
         self._continue_timeout: Final = continue_timeout
         self._response: Response | None = None
+        #: The head was sent, so content may have been.
+        self.has_begun = False
 
     async def __aenter__(self) -> Response:
         connection = self._connection
@@ -120,6 +123,7 @@ class Exchange:
             headers = as_pairs(self._headers)
             following = announcement(body, headers)
             await connection.send_request(method, path, headers, following, self._expect100)
+            self.has_begun = True
             if self._expect100 and following.length != 0:
                 head = await connection.read_response_within(self._continue_timeout)
                 if head is None:
@@ -141,8 +145,14 @@ class Exchange:
         elif is_file(body):
             sent = await connection.sendfile(body)
         elif hasattr(body, "__aiter__"):
-            async for piece in body:
-                sent += await connection.write(piece)
+            pieces = body.__aiter__()
+            try:
+                async for piece in pieces:
+                    sent += await connection.write(piece)
+            finally:
+                # A generator that is left in the middle would be ended by whoever collects garbage.
+                if hasattr(pieces, "aclose"):
+                    await pieces.aclose()
         else:
             for piece in body:
                 sent += await connection.write(piece)

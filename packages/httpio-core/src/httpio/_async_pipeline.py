@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class AsyncPipeline:
     """Responses to many requests, in the order of the requests: `httpio.Pipeline`, awaited.
 
-    Iterating gives an `HTTPResponse` for each request; its content is read from the connection, and
+    Iterating gives an `httpio.HTTPResponse` for each request; its content is read from the connection, and
     what is not read is dropped. `with_bodies` gives pairs of response and content instead, which is
     faster for small content. A call that is cancelled loses nothing: the next one goes on.
     """
@@ -107,4 +107,7 @@ class PairIterator:
             if not batch:
                 raise StopAsyncIteration
             pairs.extend(batch)
+        else:
+            # Before it is taken: a cancellation here loses nothing.
+            await self._driver.checkpoint()
         return pairs.popleft()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ._messages import HTTPResponse
 
     class _Connection(Protocol):
+        async def checkpoint(self) -> None: ...
         def get_current_response(self) -> HTTPResponse | None: ...
         async def read(self, size: int | None = None) -> bytes: ...
         async def readall(self) -> bytes: ...
@@ -49,7 +50,7 @@ class Response:
     """A response, and its content.
 
     `head` is what `read_response` returns for it. The methods that read raise what those of the
-    connection do, and `StateError` if the content was read or dropped elsewhere.
+    connection do, and `httpio.StateError` if the content was read or dropped elsewhere.
     """
 
     __slots__ = ("_connection", "_whole", "head")
@@ -116,6 +117,7 @@ class Response:
         Returns less if less has arrived, and ``b""`` only at the end of the content.
         """
         if self._at_end():
+            await self._connection.checkpoint()
             return b""
         data = await self._connection.read(size)
         self._look_for_end()
@@ -128,6 +130,7 @@ class Response:
     async def readinto(self, buf: WriteableBuffer) -> int:
         """Read content into *buf*; return the number of bytes, 0 only at the end of the content."""
         if self._at_end():
+            await self._connection.checkpoint()
             return 0
         size = await self._connection.readinto(buf)
         self._look_for_end()
@@ -135,7 +138,9 @@ class Response:
 
     async def discard(self) -> None:
         """Read what is left of the content and drop it."""
-        if not self._at_end():
+        if self._at_end():
+            await self._connection.checkpoint()
+        else:
             await self._connection.discard()
             self._whole = True
 

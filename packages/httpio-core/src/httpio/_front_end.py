@@ -162,7 +162,7 @@ class FrontEnd(ABC):
         """Close the connection, with TLS close_notify where that belongs.
 
         Responses that were not read are lost, and other tasks that wait for something on this
-        connection get `ConnectionClosed`. The object stays usable: the next request opens a new
+        connection get `httpio.ConnectionClosed`. The object stays usable: the next request opens a new
         connection. The same as `disconnect`.
         """
         self._core.close()
@@ -213,7 +213,7 @@ class FrontEnd(ABC):
         await self.drive(self._core.co_send_request(method, path, headers, body, expect100))
 
     async def write(self, buf: ReadableBuffer, partial: bool = False) -> int:
-        """Send content of the request that was sent with `BodyFollowing`.
+        """Send content of the request that was sent with `httpio.BodyFollowing`.
 
         See `httpio.HTTPConnection.co_write`.
         """
@@ -300,7 +300,7 @@ class FrontEnd(ABC):
         On exit, what is left of the response is read if it is little; otherwise, and after an
         exception, the connection is closed, and the next request opens a new one.
 
-        On entry raises what `send_request`, `write` and `read_response` raise, `StateError` if a
+        On entry raises what `send_request`, `write` and `read_response` raise, `httpio.StateError` if a
         response is outstanding, and whatever the iterable raises. Unless nothing was sent, the
         connection is closed then, as when the task is cancelled.
         """
@@ -341,9 +341,12 @@ class FrontEnd(ABC):
 
     def is_alive(self) -> bool:
         """Tell if the server has neither closed an idle connection nor sent anything over it."""
+        if self._core._transport.closed:
+            return False
         try:
             self._core._receiver.check_idle()
-        except (ConnectionClosed, InvalidResponse):
+        except (OSError, InvalidResponse):
+            # With TLS it may be an `ssl.SSLError`, too.
             return False
         return True
 

@@ -121,7 +121,8 @@ class Lifecycle:
         self._peer = Peer()
         #: The one that is under way.
         self._pipeline: Driver | None = None
-        self._connecting = False
+        #: That of the connection that is being opened.
+        self._connecting: State | None = None
         #: Looks names up and knows the time. An adapter may have its event loop do that.
         self._runtime: Runtime = THREADS
         self._not_connected()
@@ -163,12 +164,12 @@ class Lifecycle:
         self._reopen()
         if not self._transport.closed:
             return
-        if self._connecting:
+        state = self._state
+        if self._connecting is state:
             raise StateError("the connection is being opened by another thread or task")
-        self._connecting = True
+        self._connecting = state
         try:
             limits = Limits.current()
-            state = self._state
             transport = yield from self._co_open_transport(limits)
             if self._state is not state or state.close_reason is not None:
                 transport.close()
@@ -178,7 +179,9 @@ class Lifecycle:
                 )
             self._use(transport, limits, ReceiveBuffer(limits.buffer_size))
         finally:
-            self._connecting = False
+            # After a close() in between, another one may be under way.
+            if self._connecting is state:
+                self._connecting = None
 
     def _reopen(self) -> None:
         """Get ready for a new connection, if the one before allows that; else raise."""

@@ -55,13 +55,15 @@ class _Direction:
 class Descriptor:
     """A file descriptor that several tasks wait for."""
 
-    __slots__ = ("_fd", "_readable", "_waits", "_writable")
+    __slots__ = ("_closings", "_fd", "_readable", "_waits", "_writable")
 
     def __init__(self, fd: int) -> None:
         self._fd: Final = fd
         self._readable: Final = _Direction(fd, trio.lowlevel.wait_readable)
         self._writable: Final = _Direction(fd, trio.lowlevel.wait_writable)
         self._waits = 0
+        #: How often it was closed; its number is used again.
+        self._closings = 0
 
     async def wait(self, mask: int) -> None:
         """Wait until one of the directions in *mask* is ready, or it is closed. May end too early."""
@@ -75,13 +77,28 @@ class Descriptor:
             else:
                 async with trio.open_nursery() as nursery:
                     for direction in (self._readable, self._writable):
-                        nursery.start_soon(_first, direction.wait, nursery.cancel_scope)
+                        nursery.start_soon(
+                            self._wait_first, direction, self._closings, nursery.cancel_scope
+                        )
+        except BaseExceptionGroup:
+            # A nursery makes a group of a cancellation. Callers of this know nothing of nurseries.
+            await trio.lowlevel.checkpoint_if_cancelled()
+            raise
         finally:
             self._waits -= 1
             if not self._waits:
                 before_close.pop(self._fd, None)
 
+    async def _wait_first(
+        self, direction: _Direction, closings: int, others: trio.CancelScope
+    ) -> None:
+        # It may have been closed before this began.
+        if self._closings == closings:
+            await direction.wait()
+        others.cancel()
+
     def _close(self) -> None:
+        self._closings += 1
         trio.lowlevel.notify_closing(self._fd)
 
 
@@ -100,11 +117,6 @@ def descriptor_of(fd: int) -> Descriptor:
     if descriptor is None:
         descriptor = descriptors[fd] = Descriptor(fd)
     return descriptor
-
-
-async def _first(wait: Callable[[], Awaitable[None]], others: trio.CancelScope) -> None:
-    await wait()
-    others.cancel()
 
 
 async def run(coroutine: PollGenerator[_T]) -> _T:
@@ -154,9 +166,14 @@ class TrioRuntime(NativeRuntime):
 
         timeout = trio.move_on_after(float("inf") if seconds is None else seconds)
         with timeout:
-            async with trio.open_nursery() as nursery:
-                for sock in sockets:
-                    nursery.start_soon(wait, sock)
+            try:
+                async with trio.open_nursery() as nursery:
+                    for sock in sockets:
+                        nursery.start_soon(wait, sock)
+            except BaseExceptionGroup:
+                # As in `Descriptor.wait`.
+                await trio.lowlevel.checkpoint_if_cancelled()
+                raise
         return ready
 
     async def sleep(self, seconds: float) -> None:
