@@ -20,6 +20,8 @@ from httpio import (
     POLLIN,
     POLLOUT,
     BodyFollowing,
+    CloseReason,
+    ConnectionClosed,
     ConnectionTimedOut,
     ExcessBodyData,
     HTTPConnection,
@@ -720,6 +722,36 @@ class Failing(io.RawIOBase):
         if not self.content:
             raise OSError("the disk is on fire")
         return self.content.pop(0)
+
+
+@pytest.mark.parametrize("seekable", [True, False])
+def test_file_of_which_nothing_was_sent(plain_server: Server, seekable: bool) -> None:
+    class Stream(io.BytesIO):
+        def seekable(self) -> bool:
+            return seekable
+
+    size = 10_000_000
+    conn, end = uploading(plain_server, size)
+    written = 0
+    # A piece of the size of the file's does not fit any more, not even in part.
+    while sent := conn.write(bytes(4096), partial=True):
+        written += sent
+    file = Stream(BULK[:4096])
+    sending = conn.co_sendfile(file)
+    assert not next(sending).poll(0)
+    sending.close()
+    if seekable:
+        # What was read is sent by the next call.
+        assert file.tell() == 0
+        assert plain_server.drive(conn.co_sendfile(file)) == 4096
+        plain_server.drive(conn.co_write(bytes(size - written - 4096)))
+        assert end.take()[written:][:4096] == BULK[:4096]
+        finished(plain_server, conn)
+    else:
+        # It would be missing, and nobody would notice.
+        with pytest.raises(ConnectionClosed) as caught:
+            conn.sendfile(file)
+        assert caught.value.reason is CloseReason.SEND_ABORTED
 
 
 def test_file_that_fails(server: Server) -> None:

@@ -6,8 +6,8 @@ Where the system can send from a file by itself, the bytes do not come to us at 
 from __future__ import annotations
 
 from ._coroutine import coroutine
-from ._exceptions import ConnectionClosed, ExcessBodyData
-from ._request_content import bytes_left, plain_file
+from ._exceptions import CloseReason, ConnectionClosed, ExcessBodyData
+from ._request_content import bytes_left, go_back, plain_file, position_of
 from ._sending import TURN_SIZE, Sender
 from ._state import Sending
 
@@ -50,6 +50,8 @@ class FileSender(Sender):
                 total = yield from self._co_sendfile(exchange, plain, size)
                 if total == size:
                     return total
+        # Where to go back to if nothing is sent after all; without that, to read is to begin.
+        position = position_of(file)
         while True:
             data = file.read(_FILE_PIECE_SIZE)
             if not isinstance(data, (bytes, bytearray, memoryview)):
@@ -61,7 +63,14 @@ class FileSender(Sender):
                     f"the file has more than the {remaining} bytes that were left of the body of "
                     f"{exchange.method} {exchange.path}; the first {total} of them were sent"
                 )
-            yield from self._co_write(exchange, memoryview(data), begun=total > 0)
+            begun = total > 0 or position is None
+            try:
+                yield from self._co_write(exchange, memoryview(data), begun=begun)
+            except GeneratorExit:
+                if not begun and self.state.close_reason is not CloseReason.SEND_ABORTED:
+                    assert position is not None
+                    go_back(file, position)
+                raise
             total += len(data)
 
     @coroutine
@@ -77,7 +86,9 @@ class FileSender(Sender):
             while position < end:
                 self._check_for_answer(exchange)
                 try:
-                    sent = self._transport.try_sendfile(fd, position, min(end - position, TURN_SIZE))
+                    sent = self._transport.try_sendfile(
+                        fd, position, min(end - position, TURN_SIZE)
+                    )
                 except ConnectionClosed as exc:
                     self._failed(exchange, exc)
                 except OSError:
