@@ -10,7 +10,6 @@ import pytest
 from httpio import (
     CloseReason,
     ConnectionClosed,
-    HTTPConnection,
     HTTPIOError,
     StateError,
     is_temp_network_error,
@@ -18,17 +17,26 @@ from httpio import (
 from tests.support.scripted import Step, accept, drain, expect_head, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    import ssl
+    from collections.abc import Iterable, Mapping
 
     from httpio import HTTPResponse
-    from tests.support.certs import Certificates
     from tests.support.scripted import Conversation, ScriptedServer
 
-    from .drivers import Driver
+    from .drivers import Driver, Target
 
 
 class ClientFactory(Protocol):
-    def __call__(self, server: ScriptedServer, *, tls: bool = False) -> Client: ...
+    """Makes a client for a scripted server, or for whatever a connection can be made to."""
+
+    def __call__(self, server: ScriptedServer | Target, *, tls: bool = False) -> Client: ...
+
+
+def target_of(server: ScriptedServer, context: ssl.SSLContext | None) -> Target:
+    """Return how to connect to *server*, with TLS if there is a *context*."""
+    if server.path:
+        return {"hostname": "localhost", "unix_socket": server.path, "ssl_context": context}
+    return {"hostname": server.host, "port": server.port, "ssl_context": context}
 
 
 class Fetched(NamedTuple):
@@ -39,20 +47,11 @@ class Fetched(NamedTuple):
 
 
 class Client:
-    """A connection object for a scripted server, and a driver for it."""
+    """A connection object, and a driver for it."""
 
-    def __init__(
-        self,
-        make_driver: Callable[[HTTPConnection], Driver],
-        server: ScriptedServer,
-        certificates: Certificates | None,
-    ) -> None:
-        if server.path:
-            self.conn = HTTPConnection("localhost", unix_socket=server.path)
-        else:
-            context = certificates.client_context() if certificates is not None else None
-            self.conn = HTTPConnection(server.host, server.port, context)
-        self.driver = make_driver(self.conn)
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self.conn = driver.conn
 
     def close(self) -> None:
         """Close connection and driver."""
@@ -77,20 +76,33 @@ class Client:
         return self.receive()
 
     def expect_over(
-        self, reason: CloseReason, unanswered: Iterable[tuple[str, str]] = (("GET", "/"),)
+        self,
+        reason: CloseReason,
+        unanswered: Iterable[tuple[str, str]] = (("GET", "/"),),
+        *,
+        is_uploading: bool = False,
     ) -> None:
-        """Check that the connection is closed for *reason*, and with what left open."""
+        """Check that the connection is closed for *reason*, and with what left open.
+
+        *is_uploading*: the content of what was unanswered first was not sent to its end.
+        """
         expected = tuple(unanswered)
         with pytest.raises(StateError):
             self.conn.fileno()
+        self.expect_refusals(reason, expected)
+        # No response is to be read before its request was sent.
+        assert self.conn.response_pending() is (bool(expected) and not is_uploading)
+
+    def expect_refusals(self, reason: CloseReason, unanswered: Iterable[tuple[str, str]]) -> None:
+        """Check that nothing can be done with the connection before it is reset."""
+        expected = tuple(unanswered)
         nonsense = reason in (CloseReason.INVALID_RESPONSE, CloseReason.UNSOLICITED_DATA)
-        for attempt in (self.ask, self.driver.read_response):
-            with pytest.raises(ConnectionClosed) as caught:
+        for attempt in (self.ask, self.driver.read_response, self.driver.connect):
+            with pytest.raises(ConnectionClosed, match=r"reset\(\)") as caught:
                 attempt()
             assert caught.value.reason is reason
             assert caught.value.unanswered == expected
             assert is_temp_network_error(caught.value) is not nonsense
-        assert self.conn.response_pending() is bool(expected)
 
     def prove_usable(self) -> None:
         """Check that a request and its response get through; for a server with the steps `PROOF`."""

@@ -280,7 +280,7 @@ def test_first_request_of_a_server_that_talks_first(
     client = make_client(
         scripted_server(send(EVIL), signal(sent), *STARTS_ANEW, drain(), unix=True)
     )
-    client.conn.connect()
+    client.driver.connect()
     assert sent.wait(10)
     with pytest.raises(InvalidResponse):
         client.ask()

@@ -45,7 +45,7 @@ class Step:
     """One thing that the server does."""
 
     description: str
-    perform: Callable[[Conversation], None]
+    perform: Callable[[Conversation], object]
 
     def __str__(self) -> str:
         return self.description
@@ -157,11 +157,31 @@ def expect_head(start: bytes = b"") -> Step:
 def expect_size(size: int) -> Step:
     """Receive *size* bytes, whatever they are."""
 
-    def perform(conversation: Conversation) -> None:
-        conversation.receive_until(lambda data: len(data) >= size)
-        conversation.consume(size)
+    return Step(f"expect_size({size})", lambda conversation: _receive_size(conversation, size))
 
-    return Step(f"expect_size({size})", perform)
+
+def _receive_size(conversation: Conversation, size: int) -> bytes:
+    conversation.receive_until(lambda data: len(data) >= size)
+    return conversation.consume(size)
+
+
+def expect_chunks(content: bytes, trailers: bytes = b"") -> Step:
+    """Receive a chunked body that comes to *content*, whatever its chunks are, with the lines *trailers* at its end."""
+
+    def perform(conversation: Conversation) -> None:
+        found = bytearray()
+        size = -1
+        while size:
+            conversation.receive_until(lambda data: b"\r\n" in data)
+            size = int(conversation.consume(conversation.unread.index(b"\r\n") + 2), 16)
+            if size:
+                found += _receive_size(conversation, size)
+                _expect_bytes(conversation, b"\r\n")
+        if found != content:
+            raise ScriptError(f"expected {content!r:.80} in chunks, received {bytes(found)!r:.80}")
+        _expect_bytes(conversation, trailers + b"\r\n")
+
+    return Step(f"expect_chunks({content!r:.80}, {trailers!r})", perform)
 
 
 def expect_end(*, close_notify: bool | None = None) -> Step:
@@ -386,7 +406,11 @@ class ScriptedServer:
         if self._first is not None:
             sock, self._first = self._first, None
             return sock
-        return self._listener.accept()[0]
+        sock, _ = self._listener.accept()
+        if sock.family == socket.AF_INET:
+            # What is sent in pieces goes in pieces, and does not wait for an acknowledgement.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
 
     def _run(self) -> None:
         position = "accept()"
