@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -26,3 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"conformance", "fuzz", "servers"}.intersection(item.path.parts):
             item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the collection has made out of later collections of garbage.
+
+    Tests that look whether anything is left ask for those, and each would go through all of it.
+    """
+    gc.collect()
+    gc.freeze()

@@ -36,7 +36,7 @@ class ConnectionPool(AsyncPool[HTTPConnection]):
     *proxy_auth*, *source_address*, *tracer* and *content_md5* are those of the connections;
     *retries* and *backoff* are explained at `request`. All is for one event loop.
 
-    Raises `LocalProtocolError` for numbers that make no sense.
+    Raises `httpio.LocalProtocolError` for numbers that make no sense.
     """
 
     def _new_connection(

@@ -12,14 +12,23 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
-from ._async_exchange import DRAIN_LIMIT, Exchange
+from ._async_exchange import DRAIN_LIMIT, Exchange, as_pairs
 from ._async_response import Response
-from ._exceptions import CloseReason, ConnectionClosed, LocalProtocolError, StateError
+from ._exceptions import (
+    CloseReason,
+    ConnectionClosed,
+    EarlyResponse,
+    LocalProtocolError,
+    RemoteProtocolError,
+    StateError,
+)
 from ._front_end import FrontEnd
 from ._pool_policy import Member, OriginKey, PoolPolicy
 from ._replay import pause_before
 from ._request import IDEMPOTENT_METHODS
 from ._request_content import go_back, is_in_memory, position_of
+from ._target import encode_hostname
+from ._text import require_str
 from ._worker import co_in_thread
 
 if TYPE_CHECKING:
@@ -38,6 +47,15 @@ if TYPE_CHECKING:
 _C = TypeVar("_C", bound=FrontEnd)
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+#: After so many connections that were lost although they were old, a request gets a new one: it may be
+#: the request that the server does not survive.
+_MAX_OLD: Final = 2
+#: The server has broken a connection, and not announced it.
+_BROKEN: Final = frozenset((CloseReason.SERVER_CLOSED, CloseReason.CONNECTION_LOST))
+#: Nobody is to blame when others that share the connection are lost with it.
+_NO_FAILURE: Final = frozenset(
+    (CloseReason.CLOSED_LOCALLY, CloseReason.CANCELLED, CloseReason.SERVER_ANNOUNCED_CLOSE)
+)
 
 
 class Event(Protocol):
@@ -164,12 +182,13 @@ class AsyncPool(ABC, Generic[_C]):
         once; by default the method decides (RFC 9110 §9.2.2).
 
         When the connection is lost before there is a response, such a request is sent again, if its
-        *body* can be had again. Another one is not, unless nothing of it was sent. An old connection
-        that the server has closed meanwhile does not count; new ones that are lost are replaced up to
-        ``retries`` times, with pauses as those of `httpio.HTTPConnection.pipeline`.
+        *body* can be had again. Another one is not, unless nothing of it was sent. Connections that had
+        answered before do not count, because servers close old ones; when two were lost, the request
+        gets a new one for itself. New ones that are lost are replaced up to ``retries`` times, with
+        pauses as those of `httpio.HTTPConnection.pipeline`.
 
         On exit the connection goes back to the pool, as it does when this is cancelled. Raises
-        `LocalProtocolError` for a URL or request that must not be sent, `StateError` if the pool is
+        `httpio.LocalProtocolError` for a URL or request that must not be sent, `httpio.StateError` if the pool is
         closed, and otherwise what the connection's ``request`` raises.
         """
         key, path = split_url(url)
@@ -216,7 +235,7 @@ class AsyncPool(ABC, Generic[_C]):
     async def aclose(self) -> None:
         """Close all connections, those in use as well, and refuse all requests.
 
-        Tasks that use one get `ConnectionClosed`, those that wait for one `StateError`.
+        Tasks that use one get `httpio.ConnectionClosed`, those that wait for one `httpio.StateError`.
         """
         self._policy.close()
         await self.sleep(0)
@@ -229,11 +248,11 @@ class AsyncPool(ABC, Generic[_C]):
 
     # For the classes below
 
-    async def acquire(self, key: OriginKey, *, is_exclusive: bool) -> Member[_C]:
+    async def acquire(
+        self, key: OriginKey, *, is_exclusive: bool, is_new: bool = False
+    ) -> Member[_C]:
         """Return a connection to *key*, when there is one. For this package."""
         policy = self._policy
-        if policy.is_closed:
-            raise self._closed_error()
         if key[0] == "https" and self._ssl_context is None:
             import ssl
 
@@ -241,18 +260,29 @@ class AsyncPool(ABC, Generic[_C]):
             context = await self._run(co_in_thread(lambda _: ssl.create_default_context()))
             if self._ssl_context is None:
                 self._ssl_context = context
-        ticket = policy.ask(key, is_exclusive=is_exclusive)
-        if ticket.member is None:
+        if self.is_closed():
+            raise StateError("the pool was closed")
+        ticket = policy.ask(key, is_exclusive=is_exclusive, is_new=is_new)
+        if not ticket.is_over:
             event = self._new_event()
             ticket.on_served = event.set
             try:
                 await event.wait()
             except BaseException:
-                policy.withdraw(ticket)
+                if ticket.member is None:
+                    policy.withdraw(ticket)
+                else:
+                    self.release(ticket.member)
                 raise
-        if ticket.member is None:
-            raise self._closed_error()
-        return ticket.member
+        if ticket.error is not None:
+            raise ticket.error
+        member = ticket.member
+        if member is not None and not self.is_closed():
+            return member
+        if member is not None:
+            # It was handed out just before, and would connect again.
+            self.release(member)
+        raise StateError("the pool was closed")
 
     def release(self, member: Member[_C]) -> None:
         """Give *member* back. For this package."""
@@ -274,9 +304,6 @@ class AsyncPool(ABC, Generic[_C]):
     def new_turn(self) -> Turn:
         """Return somebody's turn to read a response. For this package."""
         return Turn(self._new_event())
-
-    def _closed_error(self) -> StateError:
-        return StateError("the pool was closed")
 
     def _make(self, key: OriginKey) -> _C:
         scheme, hostname, port = key
@@ -359,7 +386,8 @@ class PoolExchange(Generic[_C]):
         self._key: Final = key
         self._method: Final = method
         self._path: Final = path
-        self._headers: Final = headers
+        # A copy: it may be needed again.
+        self._headers: Final = as_pairs(headers)
         self._body: Final = body
         self._idempotent: Final = idempotent
         self._expect100: Final = expect100
@@ -369,34 +397,45 @@ class PoolExchange(Generic[_C]):
         self._alone: Exchange | None = None
         self._turn: Turn | None = None
         self._response: Response | None = None
+        #: The connection had brought a response before.
+        self._was_used = False
 
     async def __aenter__(self) -> Response:
         body = self._body
         in_memory = body is None or is_in_memory(body)
         position = None if body is None or in_memory else _position(body)
         shares = self._pool.is_pipelining and self._idempotent and in_memory and not self._expect100
-        failures = 0
+        has_content = in_memory or position is not None
+        failures = old = 0
         while True:
-            self._member = member = await self._pool.acquire(self._key, is_exclusive=not shares)
-            was_used = member.conn.has_answered
+            is_new = old >= _MAX_OLD
+            self._member = member = await self._pool.acquire(
+                self._key, is_exclusive=not shares, is_new=is_new
+            )
             try:
-                self._response = response = await self._attempt(member, shares=shares)
+                response = await self._attempt(member, shares=shares and not is_new)
             except ConnectionClosed as exc:
-                again = self._may_repeat(exc, has_content=in_memory or position is not None)
+                again = self._may_repeat(exc, has_content=has_content)
                 self._leave(member)
-                if not was_used:
-                    failures += 1
+                if exc.reason not in _NO_FAILURE:
+                    if self._was_used or exc.answered:
+                        # It may have answered others since this request got it.
+                        old += 1
+                    else:
+                        failures += 1
                 if not again or failures > self._pool.retries:
                     raise
             except BaseException:
                 self._leave(member)
                 raise
             else:
-                if not (response.status == 408 and was_used and self._is_late(member)):
+                if response.status != 408 or not has_content or not self._is_late(member):
+                    self._response = response
                     return response
                 # Whoever shares it asks again as well.
                 member.conn.close()
                 self._leave(member)
+                old += 1
             if position is not None:
                 _rewind(body, position)
             if pause := pause_before(failures, self._pool.backoff):
@@ -410,23 +449,21 @@ class PoolExchange(Generic[_C]):
             if self._alone is not None:
                 await self._alone.__aexit__(exc_type, *exc_info)
             elif member.conn.get_current_response() is response.head:
-                if exc_type is None and _is_little(response.length):
-                    await member.conn.discard()
-                else:
+                if not _is_little(response.length):
+                    # All that share the connection ask again over others.
                     member.conn.close()
+                elif exc_type is None:
+                    await member.conn.discard()
+                # Else whoever reads next does that, as if this had been cancelled earlier.
         finally:
             self._leave(member)
 
     def _may_repeat(self, exc: ConnectionClosed, *, has_content: bool) -> bool:
         """Tell if the request is to be sent again after *exc*."""
-        if self._pool.is_closed() or exc.reason in (
-            CloseReason.INVALID_RESPONSE,
-            CloseReason.UNSOLICITED_DATA,
-        ):
-            # It would bring the same again.
+        if self._pool.is_closed():
             return False
-        if not exc.unanswered:
-            # Nothing was sent.
+        if not exc.unanswered and not (self._alone is not None and self._alone.has_begun):
+            # Nothing was sent. Later on it may be an exception of what gives the content.
             return True
         return self._idempotent and has_content
 
@@ -435,10 +472,10 @@ class PoolExchange(Generic[_C]):
 
         It has waited for a request for too long, and ours has crossed that (RFC 9110 §15.5.9).
         """
-        return self._idempotent and not member.conn.is_open()
+        return self._idempotent and self._was_used and not member.conn.is_open()
 
     async def _attempt(self, member: Member[_C], *, shares: bool) -> Response:
-        self._turn = self._alone = None
+        self._was_used = member.conn.has_answered
         if shares:
             return await self._take_turn(member)
         self._alone = alone = Exchange(
@@ -458,26 +495,35 @@ class PoolExchange(Generic[_C]):
         queue = self._pool.queue_of(member)
         body: ReadableBuffer | None = self._body  # type: ignore[assignment]  # it is in memory
         async with queue.lock:
-            if queue.turns and not conn.is_open():
-                # A new connection would bring none of the responses that are waited for.
+            if (
+                self._pool.is_closed()
+                or not conn.is_usable()
+                or (queue.turns and not conn.is_open())
+            ):
+                # Somebody has lost it. A new one would bring none of the responses that are waited for.
                 raise ConnectionClosed(
-                    "the connection was closed", reason=CloseReason.CONNECTION_LOST
+                    "the connection was closed", reason=CloseReason.CLOSED_LOCALLY
                 )
             turn = self._pool.new_turn()
-            await conn.send_request(self._method, self._path, self._headers, body)
+            try:
+                await conn.send_request(self._method, self._path, self._headers, body)
+            except EarlyResponse:
+                # The answer is there, and says what the server has against the rest.
+                pass
             # There is no response to one that failed, so that one gets no turn.
             queue.turns.append(turn)
             self._turn = turn
         if queue.turns[0] is not turn:
             await turn.event.wait()
-        while turn.unread or conn.get_current_response() is not None:
-            await self._read_for_others(conn, turn)
         try:
+            while turn.unread or conn.get_current_response() is not None:
+                await self._read_for_others(conn, turn)
+            self._was_used = conn.has_answered
             head = await conn.read_response()
-        except ConnectionClosed:
-            if not queue.is_broken:
+        except ConnectionClosed as exc:
+            if exc.reason in _BROKEN and not queue.is_broken:
                 queue.is_broken = True
-                conn.peer.broke(len(queue.turns))
+                conn.peer.broke(turn.unread + len(queue.turns))
             raise
         turn.is_answered = True
         conn.learn_from(head)
@@ -485,14 +531,20 @@ class PoolExchange(Generic[_C]):
 
     async def _read_for_others(self, conn: _C, turn: Turn) -> None:
         """Read a response that nobody wants, or what is left of it."""
-        head = conn.get_current_response()
-        if head is None:
-            head = await conn.read_response()
-            turn.unread -= 1
-        if not _is_little(head.length):
-            # All that share the connection ask again over others.
-            conn.close()
-        await conn.discard()
+        try:
+            head = conn.get_current_response()
+            if head is None:
+                head = await conn.read_response()
+                turn.unread -= 1
+            if not _is_little(head.length):
+                # All that share the connection ask again over others.
+                conn.close()
+            await conn.discard()
+        except RemoteProtocolError as exc:
+            # It is not the response to this request that is wrong.
+            raise ConnectionClosed(
+                f"the connection was closed: {exc}", reason=CloseReason.INVALID_RESPONSE
+            ) from exc
 
     def _leave(self, member: Member[_C]) -> None:
         """Let the next one read, and give the connection back."""
@@ -539,9 +591,13 @@ def _rewind(body: AsyncRequestBody | None, position: int) -> None:
 def split_url(url: str) -> tuple[OriginKey, str]:
     """Return scheme, host name and port of *url*, and its path with its query.
 
-    Raises `LocalProtocolError` if it is not an absolute ``http`` or ``https`` URL, or if it has user
+    Raises `httpio.LocalProtocolError` if it is not an absolute ``http`` or ``https`` URL, or if it has user
     information in it (RFC 9110 §4.2.4).
     """
+    require_str("URLs", url)
+    if " " in url or not url.isprintable():
+        # urlsplit() would drop some of these.
+        raise LocalProtocolError(f"there are blanks or control characters in the URL {url!r}")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -556,8 +612,13 @@ def split_url(url: str) -> tuple[OriginKey, str]:
             "a URL with a user name or password is not used (RFC 9110 §4.2.4): send an "
             "Authorization field"
         )
+    if port == 0:
+        raise LocalProtocolError(f"expected a port from 1 to 65535 in {url!r}")
+    host, colon, _ = parts.netloc.rpartition(":")
+    # Not parts.hostname, which does not have what follows an IPv6 address in brackets.
+    encode_hostname(host if colon and not parts.netloc.endswith("]") else parts.netloc)
     key = (parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme])
-    # Not what urlsplit() makes of it: it drops characters that must be refused.
+    # Not what urlsplit() makes of it, which loses a final question mark.
     path = url.partition("#")[0].partition("://")[2]
     start = min((path.find(mark) for mark in "/?" if mark in path), default=len(path))
     path = path[start:]

@@ -14,7 +14,7 @@ from ._async_exchange import Exchange
 from ._async_pipeline import AsyncPipeline
 from ._async_response import PIECE_SIZE, BodyIterator
 from ._connection import HTTPConnection
-from ._exceptions import CloseReason, ConnectionClosed, InvalidResponse, StateError
+from ._exceptions import CloseReason, InvalidResponse, StateError
 from ._pipeline import DEFAULT_DEPTH
 from ._ranges import DEFAULT_GAP
 from ._state import Sending

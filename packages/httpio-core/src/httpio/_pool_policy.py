@@ -64,16 +64,36 @@ class Member(Generic[_C]):
 class Ticket(Generic[_C]):
     """A wish for a connection."""
 
-    __slots__ = ("is_exclusive", "key", "member", "number", "on_served")
+    __slots__ = (
+        "error",
+        "is_exclusive",
+        "is_new",
+        "is_over",
+        "key",
+        "member",
+        "number",
+        "on_served",
+    )
 
-    def __init__(self, key: OriginKey, number: int, *, is_exclusive: bool) -> None:
+    def __init__(self, key: OriginKey, number: int, *, is_exclusive: bool, is_new: bool) -> None:
         self.key: Final = key
         self.number: Final = number
         self.is_exclusive: Final = is_exclusive
-        #: The connection, `None` while it is waited for, and for ever if the pool was closed.
+        self.is_new: Final = is_new
+        #: The connection, `None` while it is waited for, and for ever if there will be none: because
+        #: of an error, or without one because the pool was closed.
         self.member: Member[_C] | None = None
-        #: Told when the wait is over.
+        self.error: Exception | None = None
+        #: Nothing is waited for any more.
+        self.is_over = False
+        #: Told when that becomes so.
         self.on_served: Callable[[], object] | None = None
+
+    def end(self) -> None:
+        """The wait is over."""
+        self.is_over = True
+        if self.on_served is not None:
+            self.on_served()
 
 
 class PoolPolicy(Generic[_C]):
@@ -135,27 +155,29 @@ class PoolPolicy(Generic[_C]):
 
     # Asking
 
-    def ask(self, key: OriginKey, *, is_exclusive: bool) -> Ticket[_C]:
+    def ask(self, key: OriginKey, *, is_exclusive: bool, is_new: bool = False) -> Ticket[_C]:
         """Return a ticket for a connection to *key*. It may be served at once.
 
-        *is_exclusive* says that it must not be shared with anybody.
+        *is_exclusive* says that it must not be shared with anybody, *is_new* that in addition nobody
+        must have used it before.
         """
         now = self._clock()
         if now >= self._next_look:
             self._next_look = now + self._idle_timeout / 4
             self.expire()
         self._tickets += 1
-        ticket = Ticket[_C](key, self._tickets, is_exclusive=is_exclusive or self._depth == 1)
+        ticket = Ticket[_C](
+            key,
+            self._tickets,
+            is_exclusive=is_exclusive or is_new or self._depth == 1,
+            is_new=is_new,
+        )
         if self._waiting:
             # Nobody is overtaken.
             self._waiting.setdefault(key, deque()).append(ticket)
             self._serve()
-        else:
-            member = self._find(ticket)
-            if member is None:
-                self._waiting[key] = deque((ticket,))
-            else:
-                self._hand_out(member, ticket)
+        elif not self._try_serve(ticket):
+            self._waiting[key] = deque((ticket,))
         return ticket
 
     def withdraw(self, ticket: Ticket[_C]) -> None:
@@ -209,8 +231,7 @@ class PoolPolicy(Generic[_C]):
         waiting = [ticket for queue in self._waiting.values() for ticket in queue]
         self._waiting.clear()
         for ticket in waiting:
-            if ticket.on_served is not None:
-                ticket.on_served()
+            ticket.end()
 
     # How it is decided
 
@@ -220,23 +241,29 @@ class PoolPolicy(Generic[_C]):
         while served:
             served = False
             for queue in sorted(self._waiting.values(), key=lambda queue: queue[0].number):
-                member = self._find(queue[0])
-                if member is not None:
+                if self._try_serve(queue[0]):
                     ticket = queue.popleft()
                     if not queue:
                         del self._waiting[ticket.key]
-                    self._hand_out(member, ticket)
                     served = True
                     break
 
-    def _hand_out(self, member: Member[_C], ticket: Ticket[_C]) -> None:
-        if not member.users:
-            self._used.setdefault(member.key, []).append(member)
-        member.users += 1
-        member.is_exclusive = ticket.is_exclusive
-        ticket.member = member
-        if ticket.on_served is not None:
-            ticket.on_served()
+    def _try_serve(self, ticket: Ticket[_C]) -> bool:
+        """Serve *ticket* if there is a connection for it; return whether its wait is over."""
+        try:
+            member = self._find(ticket)
+        except Exception as exc:  # noqa: BLE001 - for whoever has asked, not for who gives back
+            ticket.error = exc
+        else:
+            if member is None:
+                return False
+            if not member.users:
+                self._used.setdefault(member.key, []).append(member)
+            member.users += 1
+            member.is_exclusive = ticket.is_exclusive
+            ticket.member = member
+        ticket.end()
+        return True
 
     def _find(self, ticket: Ticket[_C]) -> Member[_C] | None:
         """Return the connection for *ticket*: an idle one, a new one, or one that can be shared."""
@@ -246,9 +273,12 @@ class PoolPolicy(Generic[_C]):
             # The one that was used last is the one that the server keeps longest.
             member = idle[-1]
             _take_out(self._idle, member)
-            if member.idle_since > latest and member.conn.is_alive():
+            if not ticket.is_new and member.idle_since > latest and member.conn.is_alive():
                 return member
             self._close(member)
+            if ticket.is_new:
+                # It gives its place to the new one. The others may be good for somebody else.
+                break
         used = self._used.get(key, [])
         if len(used) < self._max_per_origin and (
             self._count < self._max_connections or self._make_room()

@@ -38,7 +38,7 @@ class ConnectionPool(AsyncPool[HTTPConnection]):
     *retries* and *backoff* are explained at `request`. No task is
     started: nurseries are the caller's.
 
-    Raises `LocalProtocolError` for numbers that make no sense.
+    Raises `httpio.LocalProtocolError` for numbers that make no sense.
     """
 
     def _new_connection(
