@@ -21,7 +21,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx"]
 exclude_patterns = ["_build"]
 nitpicky = True
 # Type variables.
-nitpick_ignore = [("py:class", "_T"), ("py:class", "_V")]
+nitpick_ignore = [("py:class", "_C"), ("py:class", "_T"), ("py:class", "_V")]
 
 html_theme = "furo"
 html_title = f"httpio {version}"
@@ -42,6 +42,8 @@ intersphinx_mapping = {"python": ("https://docs.python.org/3", "inventories/pyth
 
 # Names that signatures have from imports for type checkers only.
 NAMES_IN_SIGNATURES = {
+    "AbstractAsyncContextManager": "contextlib.AbstractAsyncContextManager",
+    "AsyncIterator": "collections.abc.AsyncIterator",
     "Message": "email.message.Message",
     "ReadableBuffer": "collections.abc.Buffer",
     "WriteableBuffer": "collections.abc.Buffer",

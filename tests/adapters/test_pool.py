@@ -22,8 +22,8 @@ from httpio import (
     StateError,
 )
 from httpio._async_exchange import DRAIN_LIMIT
-from httpio._async_pool import split_url
 from httpio._replay import Peer, Pipelining
+from httpio._url import split_url
 from tests.support.answering import Answer, Asked, Then, last, ok
 from tests.support.frameworks import finish, port_of, watched_pool
 from tests.support.loop_server import LoopServer
@@ -1069,9 +1069,9 @@ def test_pauses_between_attempts(framework: Framework) -> None:
     with LoopServer(lambda _: Answer(b"", Then.CLOSE)) as server:
 
         class Pool(framework.pool_type):  # type: ignore[name-defined, misc]  # it is one
-            async def sleep(self, seconds: float) -> None:
+            async def _sleep(self, seconds: float) -> None:
                 pauses.append((len(server.asked), seconds))
-                await super().sleep(0)
+                await super()._sleep(0)
 
         async def main(jobs: Jobs) -> None:
             async with Pool(retries=4, backoff=8) as pool:

@@ -127,10 +127,10 @@ def test_timeout(kit: AsyncioKit) -> None:
                     with pytest.raises(TimeoutError):
                         async with asyncio.timeout(seconds):
                             await conn.read_response()
-                    assert await conn.read_response_within(seconds) is None
+                    assert await conn._read_response_within(seconds) is None
                 server.progress()
                 server.end.respond(b"content")
-                assert await conn.read_response_within(20) is not None
+                assert await conn._read_response_within(20) is not None
                 assert await conn.readall() == b"content"
 
         kit.run(main)

@@ -71,8 +71,11 @@ FOR_ADAPTERS = [
     "_async_response",
     "_async_exchange",
     "_async_pipeline",
+    "_async_many",
     "_front_end",
+    "_url",
     "_pool_policy",
+    "_pool_exchange",
     "_async_pool",
 ]
 ORDER = WITHOUT_SOCKETS + WITH_SOCKETS + FOR_ADAPTERS

@@ -14,7 +14,7 @@ from httpio._pool_policy import _MAX_PEERS, Member, PoolPolicy, Ticket
 from httpio._replay import Peer
 
 if TYPE_CHECKING:
-    from httpio._pool_policy import OriginKey
+    from httpio._url import OriginKey
 
 
 def key(name: str) -> OriginKey:
@@ -28,7 +28,7 @@ class Connection:
     """A connection that is in the state that the test says."""
 
     def __init__(self, origin: OriginKey, number: int) -> None:
-        self.peer = Peer()
+        self._peer = Peer()
         self.origin = origin
         self.number = number
         self.idle = True
@@ -38,14 +38,14 @@ class Connection:
         self.closed = 0
         self.looked_at = 0
 
-    def is_idle(self) -> bool:
+    def _is_idle(self) -> bool:
         return self.idle and not self.closed
 
-    def is_alive(self) -> bool:
+    def _is_alive(self) -> bool:
         self.looked_at += 1
         return self.alive and not self.closed
 
-    def window(self, depth: int) -> int:
+    def _window(self, depth: int) -> int:
         if self.closed:
             return 0
         return depth if self.limit is None else self.limit
@@ -471,10 +471,10 @@ def test_without_a_depth_nothing_is_shared() -> None:
 
 def test_what_is_known_of_a_server_is_known_to_all_connections() -> None:
     desk = Desk()
-    assert desk.get(A).conn.peer is desk.get(A).conn.peer
-    assert desk.get(B).conn.peer is not desk.made[0].peer
+    assert desk.get(A).conn._peer is desk.get(A).conn._peer
+    assert desk.get(B).conn._peer is not desk.made[0]._peer
     desk.policy.close_idle()
-    assert desk.get(A).conn.peer is desk.made[0].peer
+    assert desk.get(A).conn._peer is desk.made[0]._peer
 
 
 def test_it_is_not_known_of_any_number_of_servers() -> None:
@@ -483,7 +483,7 @@ def test_it_is_not_known_of_any_number_of_servers() -> None:
     desk.policy.give_back(first)
     for number in range(_MAX_PEERS):
         desk.policy.give_back(desk.get(key(f"host-{number}")))
-    assert desk.get(A).conn.peer is not first.conn.peer
+    assert desk.get(A).conn._peer is not first.conn._peer
     assert len(desk.policy._peers) == _MAX_PEERS
 
 

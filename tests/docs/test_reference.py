@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+import pytest
 
 import httpio
+import httpio_aio
+import httpio_trio
 from httpio import _decoders, _parser, _receiving
 
 from .pages import DOCS
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 REFERENCE = "\n".join(
     page.read_text(encoding="utf-8") for page in sorted((DOCS / "reference").glob("*.md"))
@@ -17,6 +25,13 @@ DOCUMENTED = set(re.findall(r"^ *\.\. (?:auto|py:)\w+:: ([\w.]+)", REFERENCE, re
 
 def test_every_name_of_the_package() -> None:
     assert set(httpio.__all__) - {"__version__"} <= DOCUMENTED
+
+
+@pytest.mark.parametrize("package", [httpio_aio, httpio_trio])
+def test_every_name_of_an_adapter(package: ModuleType) -> None:
+    page = (DOCS / "reference" / "adapters.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^ *\.\. auto\w+:: (\w+)", page, re.MULTILINE))
+    assert set(package.__all__) - {"__version__"} <= documented
 
 
 def test_every_name_of_a_connection() -> None:

@@ -146,7 +146,7 @@ def watched_pool(
             moments = Moments(before_send)
             conn: FrontEnd = super()._new_connection(*args, **{**options, "tracer": moments})
             moments.conn = conn
-            is_alive = conn.is_alive
+            is_alive = conn._is_alive
 
             def watched_is_alive() -> bool:
                 alive = is_alive()
@@ -154,7 +154,7 @@ def watched_pool(
                     after_check(conn)
                 return alive
 
-            conn.is_alive = watched_is_alive  # type: ignore[method-assign]  # to see when it is called
+            conn._is_alive = watched_is_alive  # type: ignore[method-assign]  # to see when it is called
             return conn
 
     return WatchedPool

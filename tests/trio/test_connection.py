@@ -60,7 +60,7 @@ async def steps(conn: HTTPConnection) -> AsyncIterator[Step]:
     yield "read_response", conn.read_response
     yield "readall", conn.readall
     yield "send_request", lambda: conn.send_request("GET", "/3")
-    yield "read_response_within", lambda: conn.read_response_within(20)
+    yield "_read_response_within", lambda: conn._read_response_within(20)
     yield "discard", conn.discard
     yield "read_ranges", lambda: conn.read_ranges("/r", RANGES)
     buffers = [bytearray(size) for _, size in RANGES]
@@ -130,7 +130,7 @@ def test_cancelled_before_each_call() -> None:
                 await call()
             assert scope.cancelled_caught, name
             assert len(server.asked) == asked
-            if name == "read_response_within":
+            if name == "_read_response_within":
                 # It takes the deadline of the caller for its own neither before nor after.
                 assert conn.response_pending()
             if not name.startswith("aclose"):
@@ -171,8 +171,8 @@ def test_deadline() -> None:
             await conn.send_request("GET", "/")
             with pytest.raises(trio.TooSlowError), trio.fail_after(0):
                 await conn.read_response()
-            assert await conn.read_response_within(0) is None
-            assert await conn.read_response_within(0.001) is None
+            assert await conn._read_response_within(0) is None
+            assert await conn._read_response_within(0.001) is None
             server.progress()
             server.end.respond(b"content")
             assert (await conn.read_response()).status == 200

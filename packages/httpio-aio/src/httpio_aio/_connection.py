@@ -50,8 +50,8 @@ class HTTPConnection(FrontEnd):
         self._native_tasks: set[asyncio.Task[None]] = set()
         return AsyncioRuntime()
 
-    async def drive(self, steps: PollGenerator[_T], receiving: bool = False) -> _T:
-        """Run a coroutine of the core to its end. For this package."""
+    async def _drive(self, steps: PollGenerator[_T], receiving: bool = False) -> _T:
+        """Run a coroutine of the core to its end."""
         if receiving:
             if self._is_receiving:
                 steps.close()
@@ -158,10 +158,10 @@ class HTTPConnection(FrontEnd):
         for task in self._native_tasks:
             task.cancel()
 
-    async def checkpoint(self) -> None:
-        """Do nothing: asyncio has no such rule. For this package."""
+    async def _checkpoint(self) -> None:
+        """Do nothing: asyncio has no such rule."""
 
-    async def read_response_within(self, seconds: float) -> HTTPResponse | None:
+    async def _read_response_within(self, seconds: float) -> HTTPResponse | None:
         """Read the head of the next response; `None` if it has not come within *seconds*."""
         limit = asyncio.timeout(seconds)
         try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from httpio import PollGenerator, Tracer
-    from httpio._async_pool import Event
+    from httpio._pool_exchange import Event
 
 _T = TypeVar("_T")
 
@@ -34,7 +34,7 @@ class ConnectionPool(AsyncPool[HTTPConnection]):
 
     *ssl_context* is for ``https``; without one, the system's certificates are used. *proxy*,
     *proxy_auth*, *source_address*, *tracer* and *content_md5* are those of the connections;
-    *retries* and *backoff* are explained at `request`. All is for one event loop.
+    *retries* and *backoff* are explained at `httpio_aio.ConnectionPool.request`. All is for one event loop.
 
     Raises `httpio.LocalProtocolError` for numbers that make no sense.
     """
@@ -71,6 +71,6 @@ class ConnectionPool(AsyncPool[HTTPConnection]):
     async def _run(self, coroutine: PollGenerator[_T]) -> _T:
         return await run(coroutine)
 
-    async def sleep(self, seconds: float) -> None:
-        """Return when *seconds* have passed. For this package."""
+    async def _sleep(self, seconds: float) -> None:
+        """Return when *seconds* have passed."""
         await asyncio.sleep(seconds)

@@ -6,7 +6,7 @@ Knows no framework: it works with the methods of a front end.
 from __future__ import annotations
 
 from ._async_response import Response
-from ._exceptions import EarlyResponse, LocalProtocolError, StateError
+from ._exceptions import EarlyResponse, HTTPIOError, LocalProtocolError, StateError
 from ._messages import BodyFollowing
 from ._request_content import announce, is_file, is_in_memory
 
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
         async def sendfile(self, file: SupportsRead) -> int: ...
         async def finish_body(self, trailers: RequestHeaders | None = None) -> None: ...
         async def read_response(self) -> HTTPResponse: ...
-        async def read_response_within(self, seconds: float) -> HTTPResponse | None: ...
+        async def _read_response_within(self, seconds: float) -> HTTPResponse | None: ...
         async def read(self, size: int | None = None) -> bytes: ...
         async def readall(self) -> bytes: ...
         async def readinto(self, buf: WriteableBuffer) -> int: ...
         async def discard(self) -> None: ...
-        async def checkpoint(self) -> None: ...
+        async def _checkpoint(self) -> None: ...
         def proceed_without_continue(self) -> None: ...
         def get_current_response(self) -> HTTPResponse | None: ...
         def response_pending(self) -> bool: ...
         def reset(self) -> None: ...
-        def is_usable(self) -> bool: ...
-        def abandon(self) -> None: ...
+        def _is_usable(self) -> bool: ...
+        def _abandon(self) -> None: ...
 
 
 #: Up to so many bytes of content that nobody wants are read, to keep the connection.
@@ -88,12 +88,12 @@ class Exchange:
                 "a response is outstanding: read it to its end before the next request"
             )
         # What somebody else left behind is for that one to look at.
-        was_usable = connection.is_usable()
+        was_usable = connection._is_usable()
         try:
             head = await self._ask()
         except BaseException:
             if was_usable:
-                connection.abandon()
+                connection._abandon()
             raise
         self._response = response = Response(connection, head)
         return response
@@ -106,6 +106,9 @@ class Exchange:
         if exc_type is None and length is not None and length <= DRAIN_LIMIT:
             try:
                 await connection.discard()
+            except (HTTPIOError, OSError):
+                # Nobody wants the rest, so nobody has to know that it did not come.
+                connection.reset()
             except BaseException:
                 connection.reset()
                 raise
@@ -125,7 +128,7 @@ class Exchange:
             await connection.send_request(method, path, headers, following, self._expect100)
             self.has_begun = True
             if self._expect100 and following.length != 0:
-                head = await connection.read_response_within(self._continue_timeout)
+                head = await connection._read_response_within(self._continue_timeout)
                 if head is None:
                     # The server may not know of it (RFC 9110 §10.1.1).
                     connection.proceed_without_continue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from typing import Final, Protocol, Self, TypeVar
 
     from ._coroutine import PollGenerator
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
 
     class _Driver(Protocol):
-        async def drive(self, steps: PollGenerator[_T], receiving: bool = False) -> _T: ...
-        async def checkpoint(self) -> None: ...
+        async def _drive(self, steps: PollGenerator[_T], receiving: bool = False) -> _T: ...
+        async def _checkpoint(self) -> None: ...
 
 
 class AsyncPipeline:
@@ -40,25 +41,25 @@ class AsyncPipeline:
 
         See `httpio.Pipeline.co_next_response`.
         """
-        return await self._driver.drive(self._core.co_next_response(), True)
+        return await self._driver._drive(self._core.co_next_response(), True)
 
     async def next_batch(self) -> list[tuple[HTTPResponse, bytes]]:
         """Return the next responses with their content, ``[]`` at the end.
 
         See `httpio.Pipeline.co_next_batch`.
         """
-        return await self._driver.drive(self._core.co_next_batch(), True)
+        return await self._driver._drive(self._core.co_next_batch(), True)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> HTTPResponse:
-        response = await self._driver.drive(self._core.co_next_response(), True)
+        response = await self._driver._drive(self._core.co_next_response(), True)
         if response is None:
             raise StopAsyncIteration
         return response
 
-    def with_bodies(self) -> PairIterator:
+    def with_bodies(self) -> AsyncIterator[tuple[HTTPResponse, bytes]]:
         """Iterate over pairs of response and content.
 
         Raises what `next_batch` raises; calling it again goes on behind that.
@@ -79,7 +80,7 @@ class AsyncPipeline:
     async def aclose(self) -> None:
         """Do what `close` does."""
         self._core.close()
-        await self._driver.checkpoint()
+        await self._driver._checkpoint()
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,11 +104,11 @@ class PairIterator:
     async def __anext__(self) -> tuple[HTTPResponse, bytes]:
         pairs = self._core.pairs
         if not pairs:
-            batch = await self._driver.drive(self._core.co_next_batch(), True)
+            batch = await self._driver._drive(self._core.co_next_batch(), True)
             if not batch:
                 raise StopAsyncIteration
             pairs.extend(batch)
         else:
             # Before it is taken: a cancellation here loses nothing.
-            await self._driver.checkpoint()
+            await self._driver._checkpoint()
         return pairs.popleft()

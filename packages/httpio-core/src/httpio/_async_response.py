@@ -6,7 +6,7 @@ from ._exceptions import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from email.message import Message
     from typing import Final, Protocol, Self
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._messages import HTTPResponse
 
     class _Connection(Protocol):
-        async def checkpoint(self) -> None: ...
+        async def _checkpoint(self) -> None: ...
         def get_current_response(self) -> HTTPResponse | None: ...
         async def read(self, size: int | None = None) -> bytes: ...
         async def readall(self) -> bytes: ...
@@ -49,7 +49,7 @@ class BodyIterator:
 class Response:
     """A response, and its content.
 
-    `head` is what `read_response` returns for it. The methods that read raise what those of the
+    `head` is what the connection's ``read_response`` returns for it. The methods that read raise what those of the
     connection do, and `httpio.StateError` if the content was read or dropped elsewhere.
     """
 
@@ -117,7 +117,7 @@ class Response:
         Returns less if less has arrived, and ``b""`` only at the end of the content.
         """
         if self._at_end():
-            await self._connection.checkpoint()
+            await self._connection._checkpoint()
             return b""
         data = await self._connection.read(size)
         self._look_for_end()
@@ -130,7 +130,7 @@ class Response:
     async def readinto(self, buf: WriteableBuffer) -> int:
         """Read content into *buf*; return the number of bytes, 0 only at the end of the content."""
         if self._at_end():
-            await self._connection.checkpoint()
+            await self._connection._checkpoint()
             return 0
         size = await self._connection.readinto(buf)
         self._look_for_end()
@@ -139,12 +139,12 @@ class Response:
     async def discard(self) -> None:
         """Read what is left of the content and drop it."""
         if self._at_end():
-            await self._connection.checkpoint()
+            await self._connection._checkpoint()
         else:
             await self._connection.discard()
             self._whole = True
 
-    def iter_body(self, size: int = PIECE_SIZE) -> BodyIterator:
+    def iter_body(self, size: int = PIECE_SIZE) -> AsyncIterator[bytes]:
         """Iterate over the content in pieces of up to *size* bytes, as they arrive."""
         return BodyIterator(self.read, size)
 

@@ -8,40 +8,35 @@ result of the blocking one; what it does and raises is said at the ``co_`` metho
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 from ._async_exchange import Exchange
-from ._async_pipeline import AsyncPipeline
+from ._async_many import AsyncManyRequests
 from ._async_response import PIECE_SIZE, BodyIterator
 from ._connection import HTTPConnection
 from ._exceptions import CloseReason, InvalidResponse, StateError
-from ._pipeline import DEFAULT_DEPTH
-from ._ranges import DEFAULT_GAP
 from ._state import Sending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
-    from typing import Final, Literal, Self, TypeVar, overload
+    from typing import Literal, Self, overload
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
     from ._async_exchange import AsyncRequestBody
     from ._async_response import Response
-    from ._coroutine import PollGenerator
     from ._messages import BodyFollowing, HTTPResponse
     from ._native import NativeRuntime
     from ._replay import Peer, Pipelining
-    from ._request import Request, RequestHeaders, SupportsRead
+    from ._request import RequestHeaders, SupportsRead
     from ._tracing import Tracer
 
-    _T = TypeVar("_T")
 
-
-class FrontEnd(ABC):
+class FrontEnd(AsyncManyRequests):
     """What the connections of all adapters have in common."""
 
     def __init__(
@@ -57,7 +52,7 @@ class FrontEnd(ABC):
         tracer: Tracer | None = None,
         content_md5: bool = True,
     ) -> None:
-        self._core: Final = HTTPConnection(
+        self._core = HTTPConnection(
             hostname,
             port,
             ssl_context,
@@ -79,15 +74,7 @@ class FrontEnd(ABC):
         """Get ready, at the end of the constructor; return what looks up names and knows the time."""
 
     @abstractmethod
-    async def drive(self, steps: PollGenerator[_T], receiving: bool = False) -> _T:
-        """Run a coroutine of the core to its end. For this package."""
-
-    @abstractmethod
-    async def checkpoint(self) -> None:
-        """Let others have a turn, where the framework has a rule that wants it. For this package."""
-
-    @abstractmethod
-    async def read_response_within(self, seconds: float) -> HTTPResponse | None:
+    async def _read_response_within(self, seconds: float) -> HTTPResponse | None:
         """Read the head of the next response; `None` if it has not come within *seconds*.
 
         Nothing is lost then: `read_response` can still return it. Raises what that raises.
@@ -156,7 +143,7 @@ class FrontEnd(ABC):
 
         See `httpio.HTTPConnection.co_connect`.
         """
-        await self.drive(self._core.co_connect())
+        await self._drive(self._core.co_connect())
 
     def close(self) -> None:
         """Close the connection, with TLS close_notify where that belongs.
@@ -180,7 +167,7 @@ class FrontEnd(ABC):
     async def aclose(self) -> None:
         """Close the connection; see `close`. It waits for nothing that comes from the network."""
         self.close()
-        await self.checkpoint()
+        await self._checkpoint()
 
     async def __aenter__(self) -> Self:
         return self
@@ -210,25 +197,25 @@ class FrontEnd(ABC):
 
         See `httpio.HTTPConnection.co_send_request`.
         """
-        await self.drive(self._core.co_send_request(method, path, headers, body, expect100))
+        await self._drive(self._core.co_send_request(method, path, headers, body, expect100))
 
     async def write(self, buf: ReadableBuffer, partial: bool = False) -> int:
         """Send content of the request that was sent with `httpio.BodyFollowing`.
 
         See `httpio.HTTPConnection.co_write`.
         """
-        return await self.drive(self._core.co_write(buf, partial))
+        return await self._drive(self._core.co_write(buf, partial))
 
     async def finish_body(self, trailers: RequestHeaders | None = None) -> None:
         """End a body that is sent in chunks; see `httpio.HTTPConnection.co_finish_body`."""
-        await self.drive(self._core.co_finish_body(trailers))
+        await self._drive(self._core.co_finish_body(trailers))
 
     async def sendfile(self, file: SupportsRead) -> int:
         """Send content from a file; see `httpio.HTTPConnection.co_sendfile`.
 
         Reading *file* may block, as files do.
         """
-        return await self.drive(self._core.co_sendfile(file))
+        return await self._drive(self._core.co_sendfile(file))
 
     def proceed_without_continue(self) -> None:
         """Send the content although no ``100`` response came; a late one is skipped."""
@@ -238,29 +225,29 @@ class FrontEnd(ABC):
 
     async def read_response(self) -> HTTPResponse:
         """Read the head of the next response; see `httpio.HTTPConnection.co_read_response`."""
-        return await self.drive(self._core.co_read_response(), True)
+        return await self._drive(self._core.co_read_response(), True)
 
     async def read(self, size: int | None = None) -> bytes:
         """Read up to *size* bytes of content; see `httpio.HTTPConnection.co_read`."""
-        return await self.drive(self._core.co_read(size), True)
+        return await self._drive(self._core.co_read(size), True)
 
     async def readall(self) -> bytes:
         """Read what is left of the content; see `httpio.HTTPConnection.co_readall`."""
-        return await self.drive(self._core.co_readall(), True)
+        return await self._drive(self._core.co_readall(), True)
 
     async def readinto(self, buf: WriteableBuffer) -> int:
         """Read content into *buf*; see `httpio.HTTPConnection.co_readinto`."""
-        return await self.drive(self._core.co_readinto(buf), True)
+        return await self._drive(self._core.co_readinto(buf), True)
 
     async def discard(self) -> None:
         """Read what is left of the content and drop it."""
-        await self.drive(self._core.co_discard(), True)
+        await self._drive(self._core.co_discard(), True)
 
     async def read_raw(self, size: int) -> bytes:
         """Read up to *size* bytes as they came; see `httpio.HTTPConnection.co_read_raw`."""
-        return await self.drive(self._core.co_read_raw(size), True)
+        return await self._drive(self._core.co_read_raw(size), True)
 
-    def iter_body(self, size: int = PIECE_SIZE) -> BodyIterator:
+    def iter_body(self, size: int = PIECE_SIZE) -> AsyncIterator[bytes]:
         """Iterate over the content of the current response, in pieces of up to *size* bytes."""
         return BodyIterator(self.read, size)
 
@@ -314,12 +301,12 @@ class FrontEnd(ABC):
             continue_timeout=continue_timeout,
         )
 
-    def is_usable(self) -> bool:
+    def _is_usable(self) -> bool:
         """Tell if the next request can be sent, over a new connection if need be."""
         state = self._core._state
         return state.close_reason is None or state.reopens
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """Get ready for another request, whatever the last one has left behind."""
         if not self._has_nothing_under_way():
             self.reset()
@@ -335,11 +322,11 @@ class FrontEnd(ABC):
 
     # For pools
 
-    def is_idle(self) -> bool:
+    def _is_idle(self) -> bool:
         """Tell if there is a connection, and nothing is under way on it."""
         return not self._core._transport.closed and self._has_nothing_under_way()
 
-    def is_alive(self) -> bool:
+    def _is_alive(self) -> bool:
         """Tell if the server has neither closed an idle connection nor sent anything over it."""
         if self._core._transport.closed:
             return False
@@ -350,18 +337,18 @@ class FrontEnd(ABC):
             return False
         return True
 
-    def is_open(self) -> bool:
+    def _is_open(self) -> bool:
         """Tell if there is a connection over which another request can be sent."""
         return not self._core._transport.closed and self._core._state.close_reason is None
 
-    def window(self, depth: int) -> int:
+    def _window(self, depth: int) -> int:
         """Return how many requests may be under way at once, of *depth* that are wanted."""
         state = self._core._state
         if state.close_reason is not None:
             return 0
         return self._core._peer.window(depth, state.answered)
 
-    def learn_from(self, head: HTTPResponse) -> None:
+    def _learn_from(self, head: HTTPResponse) -> None:
         """Note what *head*, which was read just now, tells of the server."""
         state = self._core._state
         if state.close_reason is CloseReason.SERVER_ANNOUNCED_CLOSE:
@@ -370,113 +357,18 @@ class FrontEnd(ABC):
             self._core._peer.persists()
 
     @property
-    def has_answered(self) -> bool:
+    def _has_answered(self) -> bool:
         """Whether a complete response has come over the present connection."""
         return self._core._state.answered > 0
 
     @property
-    def peer(self) -> Peer:
+    def _peer(self) -> Peer:
         """What is known of the server's ways."""
         return self._core._peer
 
-    @peer.setter
-    def peer(self, peer: Peer) -> None:
+    @_peer.setter
+    def _peer(self, peer: Peer) -> None:
         self._core._peer = peer
-
-    # Many requests
-
-    def pipeline(
-        self,
-        requests: Iterable[Request],
-        *,
-        depth: int = DEFAULT_DEPTH,
-        retries: int = 3,
-        backoff: float = 0.1,
-        retry_partial: bool = False,
-        retry_after: float | None = None,
-    ) -> AsyncPipeline:
-        """Return the responses to *requests*, which are sent while responses are read.
-
-        ::
-
-            async for response in conn.pipeline(Request("GET", path) for path in paths):
-                body = await conn.readall()
-
-        See `httpio.HTTPConnection.pipeline`.
-        """
-        return AsyncPipeline(
-            self,
-            self._core.pipeline(
-                requests,
-                depth=depth,
-                retries=retries,
-                backoff=backoff,
-                retry_partial=retry_partial,
-                retry_after=retry_after,
-            ),
-        )
-
-    async def read_ranges(
-        self,
-        path: str,
-        ranges: Iterable[tuple[int, int]],
-        headers: RequestHeaders | None = None,
-        *,
-        etag: str | None = None,
-        gap: int = DEFAULT_GAP,
-        depth: int = DEFAULT_DEPTH,
-        retries: int = 3,
-        backoff: float = 0.1,
-    ) -> list[bytes]:
-        """Return many byte ranges of the resource at *path*.
-
-        See `httpio.HTTPConnection.co_read_ranges`.
-        """
-        return await self.drive(
-            self._core.co_read_ranges(
-                path,
-                ranges,
-                headers,
-                etag=etag,
-                gap=gap,
-                depth=depth,
-                retries=retries,
-                backoff=backoff,
-            ),
-            True,
-        )
-
-    async def readinto_ranges(
-        self,
-        path: str,
-        ranges: Iterable[tuple[int, int]],
-        buffers: Sequence[WriteableBuffer],
-        headers: RequestHeaders | None = None,
-        *,
-        etag: str | None = None,
-        gap: int = DEFAULT_GAP,
-        depth: int = DEFAULT_DEPTH,
-        retries: int = 3,
-        backoff: float = 0.1,
-    ) -> None:
-        """Read many byte ranges of the resource at *path* into *buffers*.
-
-        See `httpio.HTTPConnection.co_readinto_ranges`.
-        """
-        await self.drive(
-            self._core.co_readinto_ranges(
-                path,
-                ranges,
-                buffers,
-                headers,
-                etag=etag,
-                gap=gap,
-                depth=depth,
-                retries=retries,
-                backoff=backoff,
-            ),
-            True,
-        )
 
     # Looking
 
@@ -519,4 +411,4 @@ class FrontEnd(ABC):
         if self._core.ssl_context is not None and self._core._transport.closed:
             await self.connect()
         else:
-            await self.checkpoint()
+            await self._checkpoint()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from ._exceptions import LocalProtocolError
 
@@ -17,23 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._replay import Peer
-
-#: Scheme, host name and port.
-OriginKey: TypeAlias = tuple[str, str, int]
+    from ._url import OriginKey
 
 
 class PoolConnection(Protocol):
     """A connection, as far as the policy has to know it."""
 
-    peer: Peer
+    _peer: Peer
 
-    def is_idle(self) -> bool:
+    def _is_idle(self) -> bool:
         """Tell if there is a connection, and nothing is under way on it."""
 
-    def is_alive(self) -> bool:
+    def _is_alive(self) -> bool:
         """Tell if the server has neither closed an idle connection nor sent anything over it."""
 
-    def window(self, depth: int) -> int:
+    def _window(self, depth: int) -> int:
         """Return how many requests may be under way at once, of *depth* that are wanted."""
 
     def close(self) -> None:
@@ -198,7 +196,7 @@ class PoolPolicy(Generic[_C]):
         member.users -= 1
         if not member.users:
             _take_out(self._used, member)
-            if member.conn.is_idle() and not self.is_closed:
+            if member.conn._is_idle() and not self.is_closed:
                 member.idle_since = self._clock()
                 self._idle.setdefault(member.key, []).append(member)
             else:
@@ -273,7 +271,7 @@ class PoolPolicy(Generic[_C]):
             # The one that was used last is the one that the server keeps longest.
             member = idle[-1]
             _take_out(self._idle, member)
-            if not ticket.is_new and member.idle_since > latest and member.conn.is_alive():
+            if not ticket.is_new and member.idle_since > latest and member.conn._is_alive():
                 return member
             self._close(member)
             if ticket.is_new:
@@ -290,14 +288,14 @@ class PoolPolicy(Generic[_C]):
             member
             for member in used
             # Those who have it and have not sent their request yet count as well.
-            if not member.is_exclusive and member.users < member.conn.window(self._depth)
+            if not member.is_exclusive and member.users < member.conn._window(self._depth)
         ]
         return min(shared, key=lambda member: member.users, default=None)
 
     def _add(self, key: OriginKey) -> Member[_C]:
         member = Member(self._make(key), key)
         # What one connection learns of a server is true for all.
-        member.conn.peer = self._peers.setdefault(key, member.conn.peer)
+        member.conn._peer = self._peers.setdefault(key, member.conn._peer)
         if len(self._peers) > _MAX_PEERS:
             del self._peers[next(iter(self._peers))]
         self._count += 1

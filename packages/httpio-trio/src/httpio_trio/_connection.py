@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 class HTTPConnection(FrontEnd):
     """A connection to an HTTP/1.1 server, for trio.
 
-    The parameters are those of `httpio.HTTPConnection`, without *timeout*: `trio.fail_after` bounds
+    The parameters are those of `httpio.HTTPConnection`, without *timeout*: ``trio.fail_after`` bounds
     what it encloses. The methods are the same, to be awaited where they may have to wait; each of
     these is a checkpoint.
 
@@ -37,8 +37,8 @@ class HTTPConnection(FrontEnd):
         self._scopes: set[trio.CancelScope] = set()
         return TrioRuntime()
 
-    async def drive(self, steps: PollGenerator[_T], receiving: bool = False) -> _T:
-        """Run a coroutine of the core to its end. For this package."""
+    async def _drive(self, steps: PollGenerator[_T], receiving: bool = False) -> _T:
+        """Run a coroutine of the core to its end."""
         if receiving:
             if self._is_receiving:
                 steps.close()
@@ -94,11 +94,11 @@ class HTTPConnection(FrontEnd):
         for scope in self._scopes:
             scope.cancel()
 
-    async def checkpoint(self) -> None:
-        """Let others have a turn. For this package."""
+    async def _checkpoint(self) -> None:
+        """Let others have a turn."""
         await trio.lowlevel.checkpoint()
 
-    async def read_response_within(self, seconds: float) -> HTTPResponse | None:
+    async def _read_response_within(self, seconds: float) -> HTTPResponse | None:
         """Read the head of the next response; `None` if it has not come within *seconds*."""
         with trio.move_on_after(seconds):
             return await self.read_response()
