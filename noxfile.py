@@ -103,6 +103,18 @@ nox.options.reuse_venv = "no" if IN_CI else "yes"
 # together, for the servers that they share.
 PARALLEL = [f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=loadfile"]
 
+# What tells whether the distributions are whole. That the code is right is for the sessions `tests`.
+OF_WHAT_IS_INSTALLED = [
+    "tests/docs",
+    "tests/examples",
+    "tests/typing",
+    "tests/cli",
+    "tests/aio/test_package.py",
+    "tests/trio/test_package.py",
+    "tests/core/test_import_cost.py",
+    "tests/core/test_parity.py",
+]
+
 # Seconds between Ctrl-C and the end, in which tests and demo stop the servers that they started.
 INTERRUPT_TIMEOUT = 15.0
 
@@ -196,9 +208,11 @@ def minimal(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """All tests; arguments after ``--`` go to pytest."""
+    """All tests, but of the exhaustive ones a share; or what arguments after ``--`` tell pytest."""
     install(session, "test", editable=True)
-    session.run("pytest", *PARALLEL, *session.posargs, interrupt_timeout=INTERRUPT_TIMEOUT)
+    share = f"--share={PYTHONS.index(str(session.python)) + 1}/{len(PYTHONS)}"
+    arguments = session.posargs or [share]
+    session.run("pytest", *PARALLEL, *arguments, interrupt_timeout=INTERRUPT_TIMEOUT)
 
 
 @nox.session
@@ -247,7 +261,7 @@ def wheels(session: nox.Session) -> None:
         )
         with session.chdir(copy):
             session.run(
-                *(python, "-m", "pytest", *PARALLEL, "-m", "not slow", *session.posargs),
+                *(python, "-m", "pytest", *PARALLEL, *(session.posargs or OF_WHAT_IS_INSTALLED)),
                 env=env,
                 external=True,
                 interrupt_timeout=INTERRUPT_TIMEOUT,

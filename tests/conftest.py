@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,11 +23,31 @@ settings.register_profile(
 settings.load_profile("httpio")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what asks of the protocol code again and again, however it was installed."""
-    for item in items:
-        if {"conformance", "fuzz", "servers"}.intersection(item.path.parts):
-            item.add_marker("slow")
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Have the sessions share what is done by exhaustion."""
+    parser.addoption(
+        "--share",
+        metavar="K/N",
+        help="of the tests that are marked as exhaustive, run only the K-th of N shares (from 1)",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the exhaustive tests that are not in the share that was asked for."""
+    share = config.getoption("--share")
+    if share is None:
+        return
+    which, shares = map(int, share.split("/"))
+
+    def is_chosen(item: pytest.Item) -> bool:
+        # By its name, so that each share has something of every kind.
+        return (
+            item.get_closest_marker("exhaustive") is None
+            or crc32(item.nodeid.encode()) % shares == which - 1
+        )
+
+    config.hook.pytest_deselected(items=[item for item in items if not is_chosen(item)])
+    items[:] = filter(is_chosen, items)
 
 
 def pytest_collection_finish() -> None:

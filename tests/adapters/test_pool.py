@@ -887,6 +887,7 @@ def test_an_exception_in_a_block_leaves_a_little_response_to_the_next(
         assert len(server.seats) == 1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("depth", [1, 50], ids=["alone", "pipelined"])
 def test_tasks_that_are_cancelled_at_any_time(framework: Framework, seed: int, depth: int) -> None:
@@ -940,6 +941,7 @@ def test_tasks_that_are_cancelled_at_any_time(framework: Framework, seed: int, d
 # Cancellation at each point
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize(
     "kind", ["get", "put", "upload", "wait", "share", "lease", "discard", "retry"]

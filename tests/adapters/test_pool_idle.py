@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tests.support.kits import Jobs
     from tests.support.loop_server import Seat
 
+pytestmark = pytest.mark.exhaustive
+
 REQUEST_COUNT = 10_000
 TASK_COUNT = 25
 

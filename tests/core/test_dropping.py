@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 BODY = random.Random(3).randbytes(45_000)
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.exhaustive
 
 
 @pytest.fixture(autouse=True)

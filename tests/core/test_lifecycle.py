@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
@@ -765,13 +765,24 @@ def _co_send(conn: HTTPConnection) -> PollGenerator[None]:
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_connecting_dropped_at_each_yield(
     certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
     begin: Callable[[HTTPConnection], PollGenerator[None]],
     how: str,
     tls: bool,
 ) -> None:
     """In the middle of name resolution, TCP or the handshake: nothing is left, and the object is usable."""
+    # The name is not found before somebody waits for it.
+    waited_for = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def patient(*args: Any, **kwargs: Any) -> Any:
+        waited_for.wait(PATIENCE)
+        return look_up(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", patient)
     dropped, ended = 0, False
     while not ended:
+        waited_for.clear()
         with Server(certificates if tls else None, tcp=True) as server:
             context = server.client_context()
             conn = HTTPConnection("localhost", server.port, context)
@@ -779,6 +790,7 @@ def test_connecting_dropped_at_each_yield(
             try:
                 for _ in range(dropped + 1):
                     needed = next(connecting)
+                    waited_for.set()
                     # Now and then the server has something to do first.
                     while not needed.poll(0.01):
                         server.progress()

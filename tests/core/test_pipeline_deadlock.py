@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tests.support.certs import Certificates
 
+pytestmark = pytest.mark.exhaustive
+
 LARGE = 10 * 1024 * 1024
 UPLOAD = 1024 * 1024
 _PIECE = 64 * 1024
@@ -241,7 +243,6 @@ def pieces() -> list[bytes]:
     return [BODY[:1], BODY[1:70_000], BODY[70_000:70_001], BODY[70_001:]]
 
 
-@pytest.mark.slow
 @each_way
 def test_large_responses(served: Served, way: str) -> None:
     server, conn = served
@@ -254,7 +255,6 @@ def test_large_responses(served: Served, way: str) -> None:
     assert server.connections == 1
 
 
-@pytest.mark.slow
 @each_way
 def test_many_requests_do_not_fit_while_a_large_response_is_read(served: Served, way: str) -> None:
     """More requests than all buffers hold lie between the client and a server that writes."""
@@ -283,7 +283,6 @@ def bodies(kind: str, stack: contextlib.ExitStack, directory: Path) -> Callable[
     return lambda: stack.enter_context(file.open("rb"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bytes", "file", "memory file", "iterable", "iterator"])
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 @each_way

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     MakeServer = Callable[[Callable[[Asked], bytes | Answer]], "TidyServer"]
 
 
+pytestmark = pytest.mark.exhaustive
+
 T = TypeVar("T")
 
 KINDS = ["unix", "tcp", "tls"]
@@ -215,7 +217,6 @@ def run_all(
     return outcome, server
 
 
-@pytest.mark.slow
 @over_tcp
 # One object finds out soon that it is better not to pipeline; new ones do not know that.
 @pytest.mark.parametrize(
@@ -232,7 +233,6 @@ def test_every_idempotent_request_is_answered_once(
     assert min(map(len, answer.broken_off.values())) > 50
 
 
-@pytest.mark.slow
 @over_tcp
 @pytest.mark.parametrize("way", ["heads"])
 def test_a_request_whose_content_broke_off_is_reported_once(
@@ -254,7 +254,6 @@ def test_a_request_whose_content_broke_off_is_reported_once(
     assert reported >= {path for path, then in broken_off if then is Then.CLOSE}
 
 
-@pytest.mark.slow
 @over_tcp
 @pytest.mark.parametrize(("retry_partial", "way"), [(True, "batches"), (False, "heads")])
 def test_no_post_is_ever_sent_twice(make_server: MakeServer, way: str, retry_partial: bool) -> None:
@@ -317,7 +316,6 @@ def summary(outcome: Outcome) -> list[str]:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("then", [Then.CLOSE, Then.RESET])
 @pytest.mark.parametrize("way", ["batches", "pieces"])
 @pytest.mark.parametrize("cut", [0, 2])

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from httpio import HTTPConnection
     from tests.core.test_pipeline_losses import MakeServer, TidyServer
 
+pytestmark = pytest.mark.exhaustive
+
 DEPTH = 8
 
 EXTRA = ok(b"evil", "X-Evil: yes")

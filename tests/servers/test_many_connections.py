@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from httpio._front_end import FrontEnd
     from tests.support.fix_servers import Endpoint
 
+pytestmark = pytest.mark.exhaustive
+
 CONNECTIONS = 1000
 REQUESTS = 100
 MEMORY_LIMIT = 256 << 20

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 # Three ways to use a pipeline
 
 
+pytestmark = pytest.mark.exhaustive
+
+
 def by_bodies(_: HTTPConnection, pipeline: Pipeline) -> Pairs:
     return pipeline.with_bodies()
 
@@ -117,7 +120,6 @@ def small_objects(farm: ServerFarm) -> tuple[Path, list[bytes]]:
     return directory, contents
 
 
-@pytest.mark.slow
 def test_a_hundred_thousand_small_objects(
     farm: ServerFarm, small_objects: tuple[Path, list[bytes]]
 ) -> None:

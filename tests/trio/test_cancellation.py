@@ -7,6 +7,8 @@ import pytest
 from tests.support.cancelling import CancellationTests
 from tests.support.trios import KITS
 
+pytestmark = pytest.mark.exhaustive
+
 WAYS = [
     pytest.param(kit, way, id=f"{name}-{way.replace(' ', '-')}")
     for name, kit in KITS.items()
