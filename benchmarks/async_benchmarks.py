@@ -103,16 +103,16 @@ def async_download(effort: Effort, directory: Path) -> list[Table]:
         "aiohttp iter_any, uvloop",
         "httpio readinto, trio",
     ]
-    cpu, _ = cpus()
+    client_cpu, server_cpu = cpus()
     tables = []
     for send_buffer in ([], [str(SEND_BUFFER)]):
-        with program("bulk_server", directory, *send_buffer, cpu=cpu) as port:
+        with program("bulk_server", directory, *send_buffer, cpu=server_cpu) as port:
             measured = take_turns(
                 [(name, (port, BUFFER_SIZE)) for name in names],
                 count=effort.large_body,
                 rounds=effort.large_rounds,
                 scale=LARGE_BODY * 1000,
-                cpu=cpu,
+                cpu=client_cpu,
             )
         under_way = f"{SEND_BUFFER // 1024} KiB" if send_buffer else "as much as the system likes"
         tables.append(
@@ -122,8 +122,8 @@ def async_download(effort: Effort, directory: Path) -> list[Table]:
                 "CPU ms per GiB",
                 measured.series,
                 [
-                    Target("httpio readinto, asyncio", "aiohttp iter_chunked, asyncio", 0.7),
-                    Target("httpio readinto, asyncio", "aiohttp iter_any, asyncio", 0.7),
+                    Target("httpio readinto, asyncio", other, 0.7, binding=not send_buffer)
+                    for other in ("aiohttp iter_chunked, asyncio", "aiohttp iter_any, asyncio")
                 ],
                 measured.missing,
             )

@@ -14,7 +14,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from .clients import HOST, MIB, Objects, check
+from .clients import HOST, MIB, Objects, aligned_memory, check
 
 if TYPE_CHECKING:
     import asyncio
@@ -393,17 +393,21 @@ class RawReceive:
 
     def __init__(self, loop: str, port: str, buffer_size: str) -> None:
         self._loop: Final = AsyncioLoop(loop)
-        self._sock: Final = socket.create_connection((HOST, int(port)))
-        self._sock.setblocking(False)
-        self._buffer: Final = bytearray(int(buffer_size))
+        self._port: Final = int(port)
+        self._buffer: Final = aligned_memory(int(buffer_size))
 
     def __call__(self, count: int) -> None:
         self._loop.run(self._get, count)
 
     async def _get(self, count: int) -> None:
+        with socket.create_connection((HOST, self._port)) as sock:
+            sock.setblocking(False)
+            await self._receive(sock, count)
+
+    async def _receive(self, sock: socket.socket, count: int) -> None:
         import asyncio
 
-        loop, sock, buffer = asyncio.get_running_loop(), self._sock, self._buffer
+        loop, buffer = asyncio.get_running_loop(), self._buffer
         request = f"GET /{count * MIB} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
         await loop.sock_sendall(sock, request)
         head = b""
@@ -420,7 +424,7 @@ class HttpioReadinto:
     def __init__(self, loop: str, port: str, buffer_size: str) -> None:
         self._loop: Final = make_loop(loop)
         self._connection: Final = self._loop.connection(HOST, port)
-        self._buffer: Final = bytearray(int(buffer_size))
+        self._buffer: Final = aligned_memory(int(buffer_size))
 
     def __call__(self, count: int) -> None:
         self._loop.run(self._get, count)
@@ -433,6 +437,7 @@ class HttpioReadinto:
         while size := await connection.readinto(buffer):
             left -= size
         assert not left
+        connection.close()
 
 
 class HttpioIterBody(HttpioReadinto):
@@ -444,6 +449,7 @@ class HttpioIterBody(HttpioReadinto):
             async for piece in response.iter_body(len(self._buffer)):
                 left -= len(piece)
         assert not left
+        self._connection.close()
 
 
 class AiohttpIterChunked(Aiohttp):
@@ -452,6 +458,12 @@ class AiohttpIterChunked(Aiohttp):
     def __init__(self, loop: str, port: str, chunk_size: str) -> None:
         super().__init__(loop, port)
         self._chunk_size: Final = int(chunk_size)
+
+    async def _open(self, connections: int) -> aiohttp.ClientSession:
+        # One connection for each round.
+        connector = self._aiohttp.TCPConnector(limit=connections, force_close=True)
+        session: aiohttp.ClientSession = self._aiohttp.ClientSession(connector=connector)
+        return session
 
     def __call__(self, count: int) -> None:
         self._loop.run(self._get, count)
