@@ -141,21 +141,23 @@ def watched_pool(
     was looked at for the last time, with method and path of what is about to be sent.
     """
 
+    def make(*args: Any, **options: Any) -> FrontEnd:
+        moments = Moments(before_send)
+        conn: FrontEnd = pool_type._connection_type(*args, **{**options, "tracer": moments})
+        moments.conn = conn
+        is_alive = conn._is_alive
+
+        def watched_is_alive() -> bool:
+            alive = is_alive()
+            if alive:
+                after_check(conn)
+            return alive
+
+        conn._is_alive = watched_is_alive  # type: ignore[method-assign]  # to see when it is called
+        return conn
+
     class WatchedPool(pool_type):  # type: ignore[valid-type, misc]  # it is one
-        def _new_connection(self, *args: Any, **options: Any) -> Any:
-            moments = Moments(before_send)
-            conn: FrontEnd = super()._new_connection(*args, **{**options, "tracer": moments})
-            moments.conn = conn
-            is_alive = conn._is_alive
-
-            def watched_is_alive() -> bool:
-                alive = is_alive()
-                if alive:
-                    after_check(conn)
-                return alive
-
-            conn._is_alive = watched_is_alive  # type: ignore[method-assign]  # to see when it is called
-            return conn
+        _connection_type = staticmethod(make)
 
     return WatchedPool
 

@@ -11,10 +11,9 @@ from ._connection import HTTPConnection
 from ._driver import run
 
 if TYPE_CHECKING:
-    import ssl
     from contextlib import AbstractAsyncContextManager
 
-    from httpio import PollGenerator, Tracer
+    from httpio import PollGenerator
     from httpio._pool_exchange import Event
 
 _T = TypeVar("_T")
@@ -39,28 +38,7 @@ class ConnectionPool(AsyncPool[HTTPConnection]):
     Raises `httpio.LocalProtocolError` for numbers that make no sense.
     """
 
-    def _new_connection(
-        self,
-        hostname: str,
-        port: int,
-        ssl_context: ssl.SSLContext | None,
-        proxy: tuple[str, int] | None,
-        *,
-        proxy_auth: tuple[str, str] | None,
-        source_address: tuple[str, int] | None,
-        tracer: Tracer | None,
-        content_md5: bool,
-    ) -> HTTPConnection:
-        return HTTPConnection(
-            hostname,
-            port,
-            ssl_context,
-            proxy,
-            proxy_auth=proxy_auth,
-            source_address=source_address,
-            tracer=tracer,
-            content_md5=content_md5,
-        )
+    _connection_type = HTTPConnection
 
     def _new_event(self) -> Event:
         return asyncio.Event()

@@ -91,20 +91,8 @@ class AsyncPool(ABC, Generic[_C]):
 
     # For the adapters
 
-    @abstractmethod
-    def _new_connection(
-        self,
-        hostname: str,
-        port: int,
-        ssl_context: ssl.SSLContext | None,
-        proxy: tuple[str, int] | None,
-        *,
-        proxy_auth: tuple[str, str] | None,
-        source_address: tuple[str, int] | None,
-        tracer: Tracer | None,
-        content_md5: bool,
-    ) -> _C:
-        """Return a connection object of the framework."""
+    #: The class of the framework's connections.
+    _connection_type: type[_C]
 
     @abstractmethod
     def _new_event(self) -> Event:
@@ -273,7 +261,7 @@ class AsyncPool(ABC, Generic[_C]):
 
     def _make(self, key: OriginKey) -> _C:
         scheme, hostname, port = key
-        return self._new_connection(
+        return self._connection_type(
             hostname,
             port,
             self._ssl_context if scheme == "https" else None,
