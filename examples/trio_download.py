@@ -56,8 +56,10 @@ async def download(pool: ConnectionPool, url: str, patience: float, failures: li
 
 async def main(*arguments: str) -> None:
     patience, urls = 60.0, arguments
-    if urls[0] == "-t":
+    if urls[:1] == ("-t",):
         patience, urls = float(urls[1]), urls[2:]
+    if not urls:
+        sys.exit(__doc__)
     failures: list[str] = []
     async with (
         ConnectionPool(max_per_origin=2, pipeline_depth=100) as pool,

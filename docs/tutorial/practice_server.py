@@ -8,7 +8,7 @@ ranges of bytes, one at a time.
 GET /hello.txt      a short text
 GET /pages/N        page N, which has N lines
 GET /box/NAME       what was put there before
-PUT /box/NAME       keeps the content
+PUT /box/NAME       keeps the content, and so does POST
 PUT /full/NAME      refuses the content
 GET /goodbye        answers, and closes the connection after that
 GET /moody          closes the connection without an answer, every other time
@@ -70,9 +70,20 @@ class PracticeHandler(BaseHTTPRequestHandler):
             # Whoever does not read what was sent has to close the connection.
             self.answer(413, b"The box is full.\n", last=True)
             return
+        if not self.path.startswith("/box/"):
+            self.answer(404, b"There is no box.\n", last=True)
+            return
+        content = self.read_content()
+        if content is None:
+            # Whoever has gone in the middle has not sent it.
+            self.close_connection = True
+            return
         status = 204 if self.path in self.box else 201
-        self.box[self.path] = self.read_content()
+        self.box[self.path] = content
         self.answer(status)
+
+    def do_POST(self) -> None:
+        self.do_PUT()
 
     def handle_expect_100(self) -> bool:
         if self.path.startswith("/full/"):
@@ -80,11 +91,20 @@ class PracticeHandler(BaseHTTPRequestHandler):
             return False
         return super().handle_expect_100()
 
-    def read_content(self) -> bytes:
+    def read_content(self) -> bytes | None:
+        """Return the content, `None` if it breaks off."""
         if self.headers["Transfer-Encoding"] is None:
-            return self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            content = self.rfile.read(length)
+            return content if len(content) == length else None
         content = b""
-        while size := int(self.rfile.readline(), 16):
+        while True:
+            line = self.rfile.readline()
+            if not line:
+                return None
+            size = int(line, 16)
+            if not size:
+                break
             content += self.rfile.read(size)
             self.rfile.readline()
         while self.rfile.readline().strip():

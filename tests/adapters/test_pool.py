@@ -20,6 +20,7 @@ from httpio import (
     ProxyError,
     Request,
     StateError,
+    _pool_exchange,
 )
 from httpio._async_exchange import DRAIN_LIMIT
 from httpio._replay import Peer, Pipelining
@@ -816,6 +817,35 @@ def test_the_response_of_a_cancelled_task_is_skipped(
         assert sorted(server.paths()) == sorted(["/proof", "/0", "/1", "/2", "/3", "/last"])
         nobody_was_next = who[-1] == 3
         assert len(server.seats) == 1 + nobody_was_next
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["cancelled", "waits"])
+def test_a_response_that_never_comes_keeps_nobody_waiting(
+    framework: Framework, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    """Whoever comes next waits for a moment, or is cancelled as well; then all ask again."""
+    monkeypatch.setattr(_pool_exchange, "_GRACE", 0.01 if waits else 1000.0)
+    with LoopServer(proving) as server:
+
+        async def main(jobs: Jobs) -> None:
+            async with framework.pool(pipeline_depth=50, max_per_origin=1, retries=0) as pool:
+                await prove(pool, server)
+                started = await share(framework, jobs, pool, server, 4)
+                gone = 1 if waits else 2
+                (queue,) = pool._queues.values()
+                started[0].cancel()
+                if not waits:
+                    await framework.until(lambda: queue.turns[0].reads_for_others)
+                    started[1].cancel()
+                await framework.until(lambda: len(server.paths()) == 1 + 4 + 4 - gone)
+                for slot in server.held[gone - 4 :]:
+                    slot.give(echo(slot.asked))
+                for number, job in enumerate(started[gone:], gone):
+                    assert await job.result() == (200, f"GET /{number} ".encode())
+                assert pool.statistics() == (1, 1, 0)
+
+        framework.run(main, [server])
+        assert len(server.seats) == 2
 
 
 @pytest.mark.parametrize("how", ["cancelled", "left", "exception", "in-the-middle"])

@@ -197,7 +197,6 @@ class Kit(ABC):
 
     def check_unwatched(self) -> None:
         """Check that nothing is registered with the event loop."""
-        assert not before_close, [*before_close]
         assert not self.watched()
 
 

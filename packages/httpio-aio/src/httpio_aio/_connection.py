@@ -131,7 +131,7 @@ class HTTPConnection(FrontEnd):
         if not transport.closed:
             assert self._poller is not None
             self._descriptor = self._poller.descriptor(transport.sock.fileno())
-            self._descriptor.is_kept = True
+            self._descriptor.keep()
 
     async def _perform(self, step: NativeStep) -> None:
         """Await *step*, until somebody closes the connection."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+from contextvars import Context
 from typing import TYPE_CHECKING, Final, Protocol
 
 from httpio import POLLIN, POLLOUT
@@ -51,6 +52,11 @@ class Descriptor:
         #: It stays registered for reading when nobody waits, until there is something to be read.
         #: For those that `before_close` tells of.
         self.is_kept = False
+
+    def keep(self) -> None:
+        """Stay registered for reading, once that was waited for, until `close` or `release`."""
+        self.is_kept = True
+        before_close[self.fd] = self.close
 
     def add(self, waiter: Waiter) -> None:
         """Have *waiter* woken once, when one of the directions in its mask is ready."""
@@ -128,11 +134,10 @@ class Descriptor:
         if self._is_writing and not wanted & POLLOUT:
             self._is_writing = False
             self._poller.remove_writer(self.fd)
-        if not (self._is_reading or self._is_writing):
+        if not (self._is_reading or self._is_writing or self.is_kept):
             if before_close.get(self.fd) == self.close:
                 del before_close[self.fd]
-            if not self.is_kept:
-                self._poller.forget(self)
+            self._poller.forget(self)
 
 
 def _is_broken(fd: int) -> bool:
@@ -173,14 +178,15 @@ class Poller:
     def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
         """Register *callback* with whatever watches descriptors here."""
         try:
-            self._registrar.add_reader(fd, callback)
+            # In a context of its own: that of whoever waits first would be kept alive.
+            Context().run(self._registrar.add_reader, fd, callback)
         except NotImplementedError:
             self._use_thread().add_reader(fd, callback)
 
     def add_writer(self, fd: int, callback: Callable[[], object]) -> None:
         """Register *callback* with whatever watches descriptors here."""
         try:
-            self._registrar.add_writer(fd, callback)
+            Context().run(self._registrar.add_writer, fd, callback)
         except NotImplementedError:
             self._use_thread().add_writer(fd, callback)
 

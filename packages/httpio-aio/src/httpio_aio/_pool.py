@@ -33,7 +33,7 @@ class ConnectionPool(AsyncPool[HTTPConnection]):
 
     *ssl_context* is for ``https``; without one, the system's certificates are used. *proxy*,
     *proxy_auth*, *source_address*, *tracer* and *content_md5* are those of the connections;
-    *retries* and *backoff* are explained at `httpio_aio.ConnectionPool.request`. All is for one event loop.
+    *retries* and *backoff* are explained at `httpio_aio.ConnectionPool.request`. All is for one event loop at a time.
 
     Raises `httpio.LocalProtocolError` for numbers that make no sense.
     """

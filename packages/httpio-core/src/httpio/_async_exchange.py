@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         def get_current_response(self) -> HTTPResponse | None: ...
         def response_pending(self) -> bool: ...
         def reset(self) -> None: ...
-        def _is_usable(self) -> bool: ...
+        def _is_free(self) -> bool: ...
         def _abandon(self) -> None: ...
 
 
@@ -87,12 +87,14 @@ class Exchange:
             raise StateError(
                 "a response is outstanding: read it to its end before the next request"
             )
-        # What somebody else left behind is for that one to look at.
-        was_usable = connection._is_usable()
+        # What somebody else has under way, or left behind, is for that one to look at.
+        was_free = connection._is_free()
+        self.has_begun = False
         try:
             head = await self._ask()
-        except BaseException:
-            if was_usable:
+        except BaseException as exc:
+            # With a StateError, the request was refused because of somebody who was quicker.
+            if was_free and (self.has_begun or not isinstance(exc, StateError)):
                 connection._abandon()
             raise
         self._response = response = Response(connection, head)
@@ -118,10 +120,12 @@ class Exchange:
 
     async def _ask(self) -> HTTPResponse:
         connection, body = self._connection, self._body
+        check_body(body)
         method, path = self._method, self._path
         try:
             if body is None or (is_in_memory(body) and not self._expect100):
                 await connection.send_request(method, path, self._headers, body)
+                self.has_begun = True
                 return await connection.read_response()
             headers = as_pairs(self._headers)
             following = announcement(body, headers)
@@ -166,6 +170,23 @@ class Exchange:
                 f"the content of {self._method} {self._path} has {sent} bytes, {length} were "
                 "announced; the connection is closed"
             )
+
+
+def check_body(body: object) -> None:
+    """Raise `TypeError` for what cannot be the content of a request."""
+    if isinstance(body, BodyFollowing):
+        raise TypeError("BodyFollowing is for send_request(): here the body is the content itself")
+    if not (
+        body is None
+        or is_in_memory(body)
+        or is_file(body)
+        or hasattr(body, "__aiter__")
+        or hasattr(body, "__iter__")
+    ):
+        raise TypeError(
+            "expected bytes, a binary file, or an iterable or asynchronous iterable of bytes as body,"
+            f" got {body!r}"
+        )
 
 
 def as_pairs(headers: RequestHeaders | None) -> list[tuple[str, str]] | None:

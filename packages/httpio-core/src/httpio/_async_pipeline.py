@@ -103,12 +103,12 @@ class PairIterator:
 
     async def __anext__(self) -> tuple[HTTPResponse, bytes]:
         pairs = self._core.pairs
-        if not pairs:
+        if pairs:
+            # Before it is taken: a cancellation here loses nothing.
+            await self._driver._checkpoint()
+        while not pairs:
             batch = await self._driver._drive(self._core.co_next_batch(), True)
             if not batch:
                 raise StopAsyncIteration
             pairs.extend(batch)
-        else:
-            # Before it is taken: a cancellation here loses nothing.
-            await self._driver._checkpoint()
         return pairs.popleft()

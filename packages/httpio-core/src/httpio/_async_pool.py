@@ -192,6 +192,8 @@ class AsyncPool(ABC, Generic[_C]):
         Tasks that use one get `httpio.ConnectionClosed`, those that wait for one `httpio.StateError`.
         """
         self._policy.close()
+        for queue in self._queues.values():
+            queue.wake_all()
         await self._sleep(0)
 
     async def __aenter__(self) -> Self:

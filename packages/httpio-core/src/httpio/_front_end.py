@@ -306,6 +306,13 @@ class FrontEnd(AsyncManyRequests):
         state = self._core._state
         return state.close_reason is None or state.reopens
 
+    def _is_free(self) -> bool:
+        """Tell if the next request can be sent, and would disturb nobody."""
+        state = self._core._state
+        if state.close_reason is not None:
+            return state.reopens
+        return self._has_nothing_under_way() and self._core._connecting is not state
+
     def _abandon(self) -> None:
         """Get ready for another request, whatever the last one has left behind."""
         if not self._has_nothing_under_way():

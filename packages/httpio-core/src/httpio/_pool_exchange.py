@@ -17,6 +17,7 @@ from ._exceptions import (
     EarlyResponse,
     HTTPIOError,
     RemoteProtocolError,
+    StateError,
 )
 from ._front_end import FrontEnd
 from ._replay import pause_before
@@ -37,6 +38,8 @@ _C = TypeVar("_C", bound=FrontEnd)
 #: After so many connections that were lost although they were old, a request gets a new one: it may be
 #: the request that the server does not survive.
 _MAX_OLD: Final = 2
+#: Seconds that the tasks which share a connection wait for a response that nobody wants any more.
+_GRACE: Final = 1.0
 #: The server has broken a connection, and not announced it.
 _BROKEN: Final = frozenset((CloseReason.SERVER_CLOSED, CloseReason.CONNECTION_LOST))
 #: Nobody is to blame when others that share the connection are lost with it.
@@ -58,7 +61,7 @@ class Event(Protocol):
 class Turn:
     """The place of a request among those that share a connection."""
 
-    __slots__ = ("event", "is_abandoned", "is_answered", "unread")
+    __slots__ = ("event", "is_abandoned", "is_answered", "reads_for_others", "unread")
 
     def __init__(self, event: Event) -> None:
         self.event: Final = event
@@ -66,6 +69,8 @@ class Turn:
         self.is_abandoned = False
         #: The head of its response was read.
         self.is_answered = False
+        #: It waits for a response that somebody before it did not want.
+        self.reads_for_others = False
         #: Responses before this one that nobody has read.
         self.unread = 0
 
@@ -82,6 +87,11 @@ class SharedQueue:
         self.lock: Final = lock
         #: Requests that were sent and whose response is not read, oldest first.
         self.turns: Final[deque[Turn]] = deque()
+
+    def wake_all(self) -> None:
+        """Have all find out that it is not their turn, and never will be."""
+        for turn in self.turns:
+            turn.event.set()
 
 
 class Pool(Protocol[_C]):
@@ -126,14 +136,23 @@ class PoolLease(Generic[_C]):
     def __init__(self, pool: Pool[_C], key: OriginKey) -> None:
         self._pool: Final = pool
         self._key: Final = key
+        self._is_entered = False
         self._member: Member[_C] | None = None
 
     async def __aenter__(self) -> _C:
-        self._member = member = await self._pool._acquire(self._key, is_exclusive=True)
+        if self._is_entered:
+            raise _entered_twice()
+        self._is_entered = True
+        try:
+            self._member = member = await self._pool._acquire(self._key, is_exclusive=True)
+        except BaseException:
+            self._is_entered = False
+            raise
         return member.conn
 
     async def __aexit__(self, *exc_info: object) -> None:
         member, self._member = self._member, None
+        self._is_entered = False
         if member is not None:
             self._pool._release(member)
 
@@ -164,6 +183,7 @@ class PoolExchange(Generic[_C]):
         self._idempotent: Final = idempotent
         self._expect100: Final = expect100
         self._continue_timeout: Final = continue_timeout
+        self._is_entered = False
         self._member: Member[_C] | None = None
         #: How it is done: alone, or in turns with others.
         self._alone: Exchange | None = None
@@ -173,6 +193,16 @@ class PoolExchange(Generic[_C]):
         self._was_used = False
 
     async def __aenter__(self) -> Response:
+        if self._is_entered:
+            raise _entered_twice()
+        self._is_entered = True
+        try:
+            return await self._enter()
+        except BaseException:
+            self._is_entered = False
+            raise
+
+    async def _enter(self) -> Response:
         body = self._body
         in_memory = body is None or is_in_memory(body)
         position = None if body is None or in_memory else _position(body)
@@ -217,6 +247,7 @@ class PoolExchange(Generic[_C]):
 
     async def __aexit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
         member, response = self._member, self._response
+        self._is_entered = False
         if member is None or response is None:
             return
         try:
@@ -293,6 +324,8 @@ class PoolExchange(Generic[_C]):
             self._turn = turn
         if queue.turns[0] is not turn:
             await turn.event.wait()
+            if queue.turns[0] is not turn:
+                raise ConnectionClosed("the pool was closed", reason=CloseReason.CLOSED_LOCALLY)
         try:
             while turn.unread or conn.get_current_response() is not None:
                 await self._read_for_others(conn, turn)
@@ -312,9 +345,11 @@ class PoolExchange(Generic[_C]):
         try:
             head = conn.get_current_response()
             if head is None:
-                head = await conn.read_response()
-                turn.unread -= 1
-            if not _is_little(head.length):
+                turn.reads_for_others = True
+                head = await conn._read_response_within(_GRACE)
+                turn.reads_for_others = False
+                turn.unread -= head is not None
+            if head is None or not _is_little(head.length):
                 # All that share the connection ask again over others.
                 conn.close()
             await conn.discard()
@@ -338,6 +373,9 @@ class PoolExchange(Generic[_C]):
             turn.is_abandoned = True
             return
         turns.popleft()
+        if turn.reads_for_others:
+            # It has waited for what somebody before it did not want, and in vain. The next one need not.
+            member.conn.close()
         unread = turn.unread + (not turn.is_answered)
         while turns and turns[0].is_abandoned:
             unread += turns.popleft().unread + 1
@@ -347,6 +385,10 @@ class PoolExchange(Generic[_C]):
         elif unread or member.conn.get_current_response() is not None:
             # Nobody is left to read that.
             member.conn.close()
+
+
+def _entered_twice() -> StateError:
+    return StateError("it is in use already: each `async with` needs a call of its own")
 
 
 def _is_little(length: int | None) -> bool:

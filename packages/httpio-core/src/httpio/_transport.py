@@ -224,6 +224,14 @@ class Transport:
         self._tell_closing()
         return self.sock
 
+    def __del__(self) -> None:
+        # Nobody has closed it, of which the socket warns. Its number must not stay watched.
+        try:
+            if not self.closed:
+                self._tell_closing()
+        except AttributeError:  # it was never made
+            pass
+
     def _tell_closing(self) -> None:
         tell = before_close.pop(self.poll_in.fd, None)
         if tell is not None:
