@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from httpio._transport import before_close
 from httpio_aio import HTTPConnection
+from httpio_aio._poller import poller_of
 from tests.support.aio import KITS, AsyncioKit, BlindLoop, Loop
 from tests.support.operations import small_server
 from tests.support.server_end import Server
@@ -36,6 +38,47 @@ def test_resolver_of_the_loop_is_used(kit: AsyncioKit) -> None:
                 await ask(conn, "/1")
 
         kit.run(main, {"server.example": [("127.0.0.1", server.port)]})
+
+
+def test_connection_that_was_collected_leaves_no_number_watched(kit: AsyncioKit) -> None:
+    """Its socket says that it was not closed. The next one with that number works."""
+    with small_server(tcp=True) as server:
+
+        async def forget() -> None:
+            await ask(HTTPConnection("localhost", server.port), "/1")
+            gc.collect()
+
+        async def main() -> None:
+            for _ in range(4):
+                with pytest.warns(ResourceWarning, match="unclosed"):
+                    await forget()
+            assert not before_close
+            assert not poller_of(asyncio.get_running_loop())._descriptors
+
+        kit.run(main)
+
+
+def test_connection_that_the_server_closed_leaves_no_number_watched(kit: AsyncioKit) -> None:
+    """Nothing is registered any more when it is closed here, and yet its number is given up."""
+    with Server() as server:
+
+        async def main() -> None:
+            conn = to(kit, server)
+            await conn.connect()
+            await conn.send_request("GET", "/1")
+            server.progress()
+            server.end.respond()
+            await conn.read_response()
+            await conn.readall()
+            server.end.close()
+            await kit.until(lambda: not kit.watched())
+            for _ in range(5):
+                await kit.turn()
+            conn.close()
+            assert not before_close
+            assert not poller_of(asyncio.get_running_loop())._descriptors
+
+        kit.run(main)
 
 
 def test_two_loops_one_after_the_other(kit: AsyncioKit) -> None:

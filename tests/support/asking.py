@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from httpio import ExcessBodyData, LocalProtocolError, StateError
+from httpio import ExcessBodyData, LocalProtocolError, Request, StateError
 from tests.support.answering import Answer, AnsweringServer, Asked, ok
 from tests.support.operations import CONTENT, digest, small_server
 from tests.support.scripted import accept, close, expect, expect_end, expect_head, send
@@ -49,6 +49,13 @@ def to(kit: Kit, server: ScriptedServer) -> FrontEnd:
     return kit.connection(server.host, server.port)
 
 
+async def refused(conn: FrontEnd) -> None:
+    """Make a request that must be refused."""
+    with pytest.raises(StateError):
+        async with conn.request("GET", "/refused"):
+            pytest.fail("it was not refused")
+
+
 class RequestTests:
     """To be run with a fixture ``kit``."""
 
@@ -79,6 +86,55 @@ class RequestTests:
             kit.run(main)
             # Over the same connection.
             assert {asked.connection for asked in server.asked} == {0}
+
+    def test_refused_request_does_not_disturb_an_upload(self, kit: Kit) -> None:
+        with small_server() as server:
+
+            async def main() -> None:
+                async with kit.connection_to(server) as conn:
+                    may_go_on = kit.event()
+
+                    async def slow_pieces() -> AsyncIterator[bytes]:
+                        yield CONTENT[:10]
+                        await may_go_on.wait()
+                        yield CONTENT[10:]
+
+                    async def upload() -> bytes:
+                        async with conn.request("PUT", "/1", body=slow_pieces()) as response:
+                            return await response.readall()
+
+                    async with kit.jobs() as jobs:
+                        job = jobs.start(upload)
+                        await kit.until(lambda: conn._core._state.outstanding)
+                        await refused(conn)
+                        may_go_on.set()
+                        assert await job.result() == digest(CONTENT)
+                    assert await ask(conn) == b"/next"
+
+            kit.run(main)
+            assert [(asked.path, asked.connection) for asked in server.asked] == [
+                ("/1", 0),
+                ("/next", 0),
+            ]
+
+    def test_refused_request_does_not_disturb_a_pipeline(self, kit: Kit) -> None:
+        with small_server() as server:
+
+            async def main() -> None:
+                async with kit.connection_to(server) as conn:
+                    # Nothing is outstanding between two of its requests.
+                    requests = [Request("GET", f"/{number}") for number in range(3)]
+                    pipeline = conn.pipeline(requests, depth=1)
+                    async for _ in pipeline:
+                        await conn.readall()
+                        if pipeline.answered < 3:
+                            await refused(conn)
+                    assert await ask(conn) == b"/next"
+
+            kit.run(main)
+            assert [(asked.path, asked.connection) for asked in server.asked] == [
+                (path, 0) for path in ("/0", "/1", "/2", "/next")
+            ]
 
     def test_little_content_is_drained(self, kit: Kit) -> None:
         with small_server() as server:
