@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from httpio import ExcessBodyData, LocalProtocolError, Request, StateError
+from httpio import BodyFollowing, ExcessBodyData, LocalProtocolError, Request, StateError
 from tests.support.answering import Answer, AnsweringServer, Asked, ok
 from tests.support.operations import CONTENT, digest, small_server
 from tests.support.scripted import accept, close, expect, expect_end, expect_head, send
@@ -86,6 +86,26 @@ class RequestTests:
             kit.run(main)
             # Over the same connection.
             assert {asked.connection for asked in server.asked} == {0}
+
+    @pytest.mark.parametrize("seconds", [-1.0, float("nan")])
+    def test_time_that_cannot_be_waited(self, kit: Kit, seconds: float) -> None:
+        conn = kit.connection()
+        with pytest.raises(LocalProtocolError, match="continue_timeout"):
+            conn.request("PUT", "/", body=b"x", expect100=True, continue_timeout=seconds)
+
+    @pytest.mark.parametrize("body", [BodyFollowing(3), 5, len])
+    def test_what_is_no_content(self, kit: Kit, body: Any) -> None:
+        with small_server() as server:
+
+            async def main() -> None:
+                async with kit.connection_to(server) as conn:
+                    with pytest.raises(TypeError, match="body"):
+                        async with conn.request("PUT", "/1", body=body):
+                            pytest.fail("it was not refused")
+                    assert await ask(conn) == b"/next"
+
+            kit.run(main)
+            assert [asked.path for asked in server.asked] == ["/next"]
 
     def test_refused_request_does_not_disturb_an_upload(self, kit: Kit) -> None:
         with small_server() as server:

@@ -70,6 +70,10 @@ class Exchange:
         expect100: bool,
         continue_timeout: float,
     ) -> None:
+        if not continue_timeout >= 0:
+            raise LocalProtocolError(
+                f"continue_timeout cannot be negative, got {continue_timeout!r}"
+            )
         self._connection: Final = connection
         self._method: Final = method
         self._path: Final = path

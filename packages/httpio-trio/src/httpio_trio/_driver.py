@@ -80,10 +80,10 @@ class Descriptor:
                         nursery.start_soon(
                             self._wait_first, direction, self._closings, nursery.cancel_scope
                         )
-        except BaseExceptionGroup:
+        except BaseExceptionGroup as group:
             # A nursery makes a group of a cancellation. Callers of this know nothing of nurseries.
             await trio.lowlevel.checkpoint_if_cancelled()
-            raise
+            raise _only(group) from None
         finally:
             self._waits -= 1
             if not self._waits:
@@ -100,6 +100,13 @@ class Descriptor:
     def _close(self) -> None:
         self._closings += 1
         trio.lowlevel.notify_closing(self._fd)
+
+
+def _only(exc: BaseException) -> BaseException:
+    """Return the exception that *exc* is a group of, if there is only one in it."""
+    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
+    return exc
 
 
 #: By number, and kept after they were closed: there is nothing in them unless somebody waits.
@@ -170,10 +177,10 @@ class TrioRuntime(NativeRuntime):
                 async with trio.open_nursery() as nursery:
                     for sock in sockets:
                         nursery.start_soon(wait, sock)
-            except BaseExceptionGroup:
+            except BaseExceptionGroup as group:
                 # As in `Descriptor.wait`.
                 await trio.lowlevel.checkpoint_if_cancelled()
-                raise
+                raise _only(group) from None
         return ready
 
     async def sleep(self, seconds: float) -> None:
