@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Self, TypeVar
 
 from ._exceptions import LocalProtocolError, StateError
 from ._front_end import FrontEnd
-from ._pool_exchange import PoolExchange, PoolLease, SharedQueue, Turn
+from ._pool_exchange import PoolExchange, SharedQueue, Turn, entered_twice
 from ._pool_policy import Member, PoolPolicy
 from ._request import IDEMPOTENT_METHODS
 from ._url import split_url
@@ -273,3 +273,30 @@ class AsyncPool(ABC, Generic[_C]):
             tracer=self._tracer,
             content_md5=self._content_md5,
         )
+
+
+class PoolLease(Generic[_C]):
+    """A connection that is used for more than one request."""
+
+    def __init__(self, pool: AsyncPool[_C], key: OriginKey) -> None:
+        self._pool: Final = pool
+        self._key: Final = key
+        self._is_entered = False
+        self._member: Member[_C] | None = None
+
+    async def __aenter__(self) -> _C:
+        if self._is_entered:
+            raise entered_twice()
+        self._is_entered = True
+        try:
+            self._member = member = await self._pool._acquire(self._key, is_exclusive=True)
+        except BaseException:
+            self._is_entered = False
+            raise
+        return member.conn
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        member, self._member = self._member, None
+        self._is_entered = False
+        if member is not None:
+            self._pool._release(member)

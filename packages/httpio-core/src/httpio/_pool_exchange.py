@@ -130,33 +130,6 @@ class Pool(Protocol[_C]):
         """Return when *seconds* have passed."""
 
 
-class PoolLease(Generic[_C]):
-    """A connection that is used for more than one request."""
-
-    def __init__(self, pool: Pool[_C], key: OriginKey) -> None:
-        self._pool: Final = pool
-        self._key: Final = key
-        self._is_entered = False
-        self._member: Member[_C] | None = None
-
-    async def __aenter__(self) -> _C:
-        if self._is_entered:
-            raise _entered_twice()
-        self._is_entered = True
-        try:
-            self._member = member = await self._pool._acquire(self._key, is_exclusive=True)
-        except BaseException:
-            self._is_entered = False
-            raise
-        return member.conn
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        member, self._member = self._member, None
-        self._is_entered = False
-        if member is not None:
-            self._pool._release(member)
-
-
 class PoolExchange(Generic[_C]):
     """A request over a connection of a pool, and its response."""
 
@@ -194,7 +167,7 @@ class PoolExchange(Generic[_C]):
 
     async def __aenter__(self) -> Response:
         if self._is_entered:
-            raise _entered_twice()
+            raise entered_twice()
         self._is_entered = True
         try:
             return await self._enter()
@@ -387,7 +360,8 @@ class PoolExchange(Generic[_C]):
             member.conn.close()
 
 
-def _entered_twice() -> StateError:
+def entered_twice() -> StateError:
+    """Return what is raised where a block is begun that has not ended yet."""
     return StateError("it is in use already: each `async with` needs a call of its own")
 
 
