@@ -2,8 +2,8 @@
 
 Knows nothing of HTTP. The task is woken by the event loop's callback itself. With an `asyncio.Future`
 in between it would run one turn of the loop later, and in that turn the loop would report again what
-the task has not read yet: that costs a system call, and a tenth to a fifth of the CPU of a small
-request. ``docs/explanation/decisions.md`` has the figures.
+the task has not read yet: that costs a system call, and a sixth of the CPU of a small request.
+``docs/explanation/decisions.md`` has the figures.
 
 The coroutine goes on in the task and not in the callback, so that a cancellation always finds it where
 it waits. What was received and not handed over is then still the connection's.
