@@ -222,6 +222,23 @@ def test_options_that_make_no_sense(framework: Framework, options: dict[str, Any
         framework.pool(**options)
 
 
+def test_a_resolver_chooses_the_addresses_of_every_origin(framework: Framework) -> None:
+    with LoopServer(echo) as server:
+        asked = []
+
+        def resolver(hostname: str, port: int) -> list[tuple[str, int]]:
+            asked.append((hostname, port))
+            return [("127.0.0.1", server.port)]
+
+        async def main(jobs: Jobs) -> None:
+            async with framework.pool(resolver=resolver) as pool:
+                for url in ("http://a.test/", "http://b.test:81/"):
+                    assert await fetch(pool, url) == (200, b"GET / ")
+
+        framework.run(main, [server])
+        assert asked == [("a.test", 80), ("b.test", 81)]
+
+
 def test_a_proxy_that_cannot_be_one_is_told_to_each_request(framework: Framework) -> None:
     async def main(jobs: Jobs) -> None:
         async with framework.pool(proxy=("no host", 80), max_connections=1) as pool:

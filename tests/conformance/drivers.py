@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from httpio._async_pipeline import AsyncPipeline
     from httpio._front_end import FrontEnd
     from httpio._request import RequestHeaders, SupportsRead
+    from httpio._resolver import Resolver
 
     class Target(TypedDict, total=False):
         """What to connect to, and how: the parameters that all connection objects have."""
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         proxy_auth: tuple[str, str] | None
         unix_socket: str | None
         source_address: tuple[str, int] | None
+        resolver: Resolver | None
 
     class PipelineOptions(TypedDict, total=False):
         """The parameters of a pipeline."""

@@ -114,6 +114,37 @@ def test_connect_to_a_name(
     client.close()
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_resolver_of_the_callers(
+    scripted_server: ServerFactory,
+    make_client: ClientFactory,
+    certificates: Certificates,
+    tls: bool,
+) -> None:
+    """It chooses where to connect to, and nothing else."""
+    context = certificates.server_context() if tls else None
+    server = scripted_server(*PROOF, drain(), tls=context)
+    asked = []
+
+    def resolver(hostname: str, port: int) -> list[tuple[str, int]]:
+        asked.append((hostname, port))
+        return [("127.0.0.1", server.port)]
+
+    client = make_client(
+        {
+            "hostname": "localhost",
+            "port": 7,
+            "ssl_context": certificates.client_context() if tls else None,
+            "resolver": resolver,
+        }
+    )
+    client.prove_usable()
+    client.close()
+    server.finish()
+    assert asked == [("localhost", 7)]
+    assert b"\r\nHost: localhost:7\r\n" in server.received[0]
+
+
 def test_nobody_listens(make_client: ClientFactory, certificates: Certificates) -> None:
     with socket.socket() as sock:
         # Bound, and not listening: nobody else gets the port.

@@ -13,7 +13,7 @@ import pytest
 from httpio import _resolver
 from httpio._blocking import run
 from httpio._coroutine import POLLIN
-from httpio._exceptions import DNSUnavailable, HostnameNotResolvable
+from httpio._exceptions import DNSUnavailable, HostnameNotResolvable, LocalProtocolError
 from httpio._resolver import Address, co_resolve
 from tests.support.coroutines import PATIENCE, no_descriptor_left, run_spuriously
 
@@ -282,3 +282,39 @@ def test_addresses_compare_by_value() -> None:
     assert address != Address(socket.AF_INET, ("127.0.0.1", 81))
     assert address != ("127.0.0.1", 80)
     assert repr(Address(socket.AF_INET6, ("::1", 80, 0, 0))) == "<Address [::1]:80>"
+
+
+class TestOwnResolver:
+    """A resolver of the caller's is asked in place of the system's."""
+
+    def test_it_is_asked_about_everything(self, resolve_with: Callable[[Resolver], None]) -> None:
+        resolve_with(failing(socket.EAI_FAIL))
+        asked = []
+
+        def resolver(hostname: str, port: int) -> list[tuple[str, int]]:
+            asked.append((hostname, port))
+            return [("127.0.0.2", 81), ("::1", 82), ("127.0.0.2", 81)]
+
+        for hostname in ("a.test", "127.0.0.1"):
+            events = Events()
+            addresses = run(co_resolve(hostname, 80, events, resolver=resolver))
+            assert list(map(str, addresses)) == ["127.0.0.2:81", "[::1]:82"]
+            assert events.seen == [
+                ("resolving", hostname),
+                ("resolved", f"{hostname} is 127.0.0.2:81, [::1]:82"),
+            ]
+        assert asked == [("a.test", 80), ("127.0.0.1", 80)]
+
+    def test_it_may_know_nothing(self) -> None:
+        with pytest.raises(HostnameNotResolvable):
+            run(co_resolve("a.test", 80, None, resolver=lambda *_: []))
+        for code, error in (
+            (socket.EAI_NONAME, HostnameNotResolvable),
+            (socket.EAI_AGAIN, DNSUnavailable),
+        ):
+            with pytest.raises(error):
+                run(co_resolve("a.test", 80, None, resolver=failing(code)))  # type: ignore[arg-type]  # raises
+
+    def test_it_has_to_answer_with_ip_addresses(self) -> None:
+        with pytest.raises(LocalProtocolError, match=r"'a.test', got 'b.test'"):
+            run(co_resolve("a.test", 80, None, resolver=lambda *_: [("b.test", 80)]))

@@ -32,7 +32,8 @@ class ConnectionPool(AsyncPool[HTTPConnection]):
     open. Responses come in the order of the requests, so a slow one keeps those behind it waiting.
 
     *ssl_context* is for ``https``; without one, the system's certificates are used. *proxy*,
-    *proxy_auth*, *source_address*, *tracer* and *content_md5* are those of the connections;
+    *proxy_auth*, *source_address*, *tracer*, *content_md5* and *resolver* are those of the
+    connections;
     *retries* and *backoff* are explained at `httpio_aio.ConnectionPool.request`. All is for one event loop at a time.
 
     Raises `httpio.LocalProtocolError` for numbers that make no sense.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ._coroutine import PollGenerator
     from ._pool_exchange import Event
     from ._request import RequestHeaders
+    from ._resolver import Resolver
     from ._tracing import Tracer
     from ._url import OriginKey
 
@@ -54,6 +55,7 @@ class AsyncPool(ABC, Generic[_C]):
         source_address: tuple[str, int] | None = None,
         tracer: Tracer | None = None,
         content_md5: bool = True,
+        resolver: Resolver | None = None,
         max_connections: int = 100,
         max_per_origin: int = 10,
         pipeline_depth: int = 1,
@@ -74,6 +76,7 @@ class AsyncPool(ABC, Generic[_C]):
         self._source_address: Final = source_address
         self._tracer: Final = tracer
         self._content_md5: Final = content_md5
+        self._resolver: Final = resolver
         #: New connections that may be lost in a row before a request fails.
         self._retries: Final = retries
         #: Seconds to pause before the second of them is replaced; twice as long before the third.
@@ -272,6 +275,7 @@ class AsyncPool(ABC, Generic[_C]):
             source_address=self._source_address,
             tracer=self._tracer,
             content_md5=self._content_md5,
+            resolver=self._resolver,
         )
 
 

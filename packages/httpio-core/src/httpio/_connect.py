@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from ._coroutine import PollGenerator
+    from ._resolver import Resolver
     from ._runtime import Runtime
     from ._tracing import Tracer
 
@@ -47,18 +48,20 @@ def co_connect_tcp(
     source_address: tuple[str, int] | None,
     tracer: Tracer | None,
     runtime: Runtime = THREADS,
+    resolver: Resolver | None = None,
 ) -> PollGenerator[socket.socket]:
     """Return a non-blocking socket that is connected to *hostname*, with ``TCP_NODELAY``.
 
     *source_address* is the ``(host, port)`` to connect from; an empty host stands for any address,
-    port 0 for any port. Only addresses of the same family are tried then.
+    port 0 for any port. Only addresses of the same family are tried then. *resolver* knows the
+    addresses of *hostname*, or else the system does.
 
     If no address can be connected to, raises the `OSError` of the only one, or one that lists what
     became of each; its class and `errno` are those of the first that is not just unreachable from
     here. Raises `HostnameNotResolvable` and `DNSUnavailable` if there is no address.
     """
     _check_port(port)
-    addresses = yield from co_resolve(hostname, port, tracer, runtime)
+    addresses = yield from co_resolve(hostname, port, tracer, runtime, resolver)
     sources: dict[int, Address] | None = None
     if source_address is not None:
         sources = yield from _co_sources(*source_address, tracer, runtime)

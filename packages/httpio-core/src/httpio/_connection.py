@@ -42,7 +42,10 @@ class HTTPConnection(ManyRequests):
     bounds each wait of a blocking call, connecting included. *source_address* is ``(host, port)`` to
     connect from. *tracer* sees what happens on the wire; without one, the environment variable
     ``HTTPIO_TRACEFILE`` may ask for a `FileTracer`. Content-MD5 is added to requests that are sent
-    with their body, unless *content_md5* is `False`.
+    with their body, unless *content_md5* is `False`. *resolver* is called in place of the system's
+    with the host name and port to connect to, those of the proxy if there is one, in a thread of its
+    own; it returns pairs of IP address and port in the order in which they are to be tried, and may
+    raise `socket.gaierror`. Host and TLS keep to *hostname* whatever it answers.
 
     Any number of requests can be sent before their responses are read, in the same order. One thread
     or task may send while another one receives; apart from that, an object is for one at a time.

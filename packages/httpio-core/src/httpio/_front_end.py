@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ._native import NativeRuntime
     from ._replay import Peer, Pipelining
     from ._request import RequestHeaders, SupportsRead
+    from ._resolver import Resolver
     from ._tracing import Tracer
 
 
@@ -51,6 +52,7 @@ class FrontEnd(AsyncManyRequests):
         source_address: tuple[str, int] | None = None,
         tracer: Tracer | None = None,
         content_md5: bool = True,
+        resolver: Resolver | None = None,
     ) -> None:
         self._core = HTTPConnection(
             hostname,
@@ -62,6 +64,7 @@ class FrontEnd(AsyncManyRequests):
             source_address=source_address,
             tracer=tracer,
             content_md5=content_md5,
+            resolver=resolver,
         )
         #: A task is in a call that receives.
         self._is_receiving = False

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Final, Literal, Protocol, Self, TypeVar, overload
 
     from ._coroutine import PollCoroutine, PollGenerator
+    from ._resolver import Resolver
     from ._runtime import Runtime
     from ._tracing import Tracer
 
@@ -78,6 +79,7 @@ class Lifecycle:
         source_address: tuple[str, int] | None = None,
         tracer: Tracer | None = None,
         content_md5: bool = True,
+        resolver: Resolver | None = None,
     ) -> None:
         require_str("host names", hostname)
         default_port = HTTP_PORT if ssl_context is None else HTTPS_PORT
@@ -107,6 +109,7 @@ class Lifecycle:
         self.timeout = timeout
         #: Whether Content-MD5 is added to requests whose body is passed along.
         self.content_md5 = content_md5
+        self._resolver: Final = resolver
         tracer = tracer if tracer is not None else tracer_from_environment()
         self._tracer: Final = GuardedTracer(tracer) if tracer is not None else None
         self._proxy_credentials: Final = basic_credentials(*proxy_auth) if proxy_auth else None
@@ -210,7 +213,9 @@ class Lifecycle:
         else:
             host, port = self.proxy or (self.hostname, self.port)
             host = host.removeprefix("[").removesuffix("]")
-            sock = yield from co_connect_tcp(host, port, self.source_address, tracer, self._runtime)
+            sock = yield from co_connect_tcp(
+                host, port, self.source_address, tracer, self._runtime, self._resolver
+            )
         if self.ssl_context is None:
             return Transport(sock, tracer)
         if self.proxy is not None:

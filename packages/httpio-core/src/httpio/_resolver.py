@@ -10,17 +10,21 @@ import socket
 import sys
 
 from ._coroutine import coroutine
-from ._exceptions import DNSUnavailable, HostnameNotResolvable
+from ._exceptions import DNSUnavailable, HostnameNotResolvable, LocalProtocolError
 from ._runtime import THREADS
+from ._worker import co_in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Final
+    from collections.abc import Callable, Iterable
+    from typing import Final, TypeAlias
 
     from ._coroutine import PollGenerator
     from ._runtime import AddressInfo, Runtime
     from ._tracing import Tracer
+
+    #: Answers with IP addresses and ports for a host name and a port.
+    Resolver: TypeAlias = Callable[[str, int], Iterable[tuple[str, int]]]
 
 #: Names as ``(hostname, port)`` that tell an unknown host name from a name service that is out of
 #: order: they are looked up after another name could not be resolved. None by default, because
@@ -58,15 +62,20 @@ class Address:
 
 @coroutine
 def co_resolve(
-    hostname: str, port: int, tracer: Tracer | None, runtime: Runtime = THREADS
+    hostname: str,
+    port: int,
+    tracer: Tracer | None,
+    runtime: Runtime = THREADS,
+    resolver: Resolver | None = None,
 ) -> PollGenerator[list[Address]]:
-    """Return the addresses of *hostname*, in the order of the system's preference, at least one.
+    """Return the addresses of *hostname*, in the order of the resolver's preference, at least one.
 
-    *hostname* is a name or an IP address without brackets. *runtime* asks the resolver.
+    *hostname* is a name or an IP address without brackets. *runtime* asks the system's resolver,
+    unless there is a *resolver*, which is asked about IP addresses as well.
 
     Raises `HostnameNotResolvable` and `DNSUnavailable`.
     """
-    literal = _parse_ip_address(hostname, port)
+    literal = _parse_ip_address(hostname, port) if resolver is None else None
     if literal is not None:
         return [literal]
     # The package is where users assign to it; that may have happened after our import.
@@ -75,7 +84,7 @@ def co_resolve(
     )
     if tracer is not None:
         tracer.event("resolving", hostname)
-    addresses = yield from _co_look_up(hostname, port, test_hostnames, runtime)
+    addresses = yield from _co_look_up(hostname, port, test_hostnames, runtime, resolver)
     if tracer is not None:
         tracer.event("resolved", f"{hostname} is {', '.join(map(str, addresses))}")
     return addresses
@@ -106,11 +115,18 @@ def _parse_ip_address(hostname: str, port: int) -> Address | None:
 
 @coroutine
 def _co_look_up(
-    hostname: str, port: int, test_hostnames: tuple[tuple[str, int], ...], runtime: Runtime
+    hostname: str,
+    port: int,
+    test_hostnames: tuple[tuple[str, int], ...],
+    runtime: Runtime,
+    resolver: Resolver | None,
 ) -> PollGenerator[list[Address]]:
     """Ask the resolver."""
     try:
-        addresses = _select((yield from runtime.co_getaddrinfo(hostname, port)))
+        if resolver is None:
+            addresses = _select((yield from runtime.co_getaddrinfo(hostname, port)))
+        else:
+            addresses = yield from _co_ask(resolver, hostname, port)
     except UnicodeError as exc:
         raise HostnameNotResolvable(hostname, f"it cannot be a domain name ({exc})") from exc
     except socket.gaierror as exc:
@@ -124,6 +140,21 @@ def _co_look_up(
     if not addresses:
         raise HostnameNotResolvable(hostname, "neither IPv4 nor IPv6")
     return addresses
+
+
+@coroutine
+def _co_ask(resolver: Resolver, hostname: str, port: int) -> PollGenerator[list[Address]]:
+    """Call *resolver* in a thread, because it may block."""
+    found = yield from co_in_thread(lambda _: list(resolver(hostname, port)))
+    addresses: dict[Address, None] = {}
+    for ip_address, its_port in found:
+        address = _parse_ip_address(ip_address, its_port)
+        if address is None:
+            raise LocalProtocolError(
+                f"expected IP addresses from the resolver for {hostname!r}, got {ip_address!r}"
+            )
+        addresses[address] = None
+    return list(addresses)
 
 
 @coroutine
