@@ -109,3 +109,13 @@ def test_nothing_else_can_be_set_on_a_response() -> None:
     response = HTTPResponse("GET", "/", 200)
     with pytest.raises(AttributeError):
         response.other = 1  # type: ignore[attr-defined]  # the point
+
+
+def test_fields_are_pairs_in_their_order() -> None:
+    head = b"OK\r\nB: 1\r\na:  x y \r\nb: 2\r\n folded\r\n"
+    response = HTTPResponse("GET", "/", 200, head)
+    assert response.fields == [("B", "1"), ("a", "x y"), ("b", "2 folded")]
+    assert response.fields == response.headers.items()
+    # Whoever changes what was returned changes nothing else.
+    response.fields.clear()
+    assert len(response.fields) == 3

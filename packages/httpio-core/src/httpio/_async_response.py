@@ -90,6 +90,11 @@ class Response:
         return self.head.headers
 
     @property
+    def fields(self) -> list[tuple[str, str]]:
+        """Header fields as pairs of name and value, in their order."""
+        return self.head.fields
+
+    @property
     def length(self) -> int | None:
         """Bytes of content that will be transferred, or `None` if that is not known beforehand."""
         return self.head.length
