@@ -677,6 +677,7 @@ def test_tls(
     ((name, detail),) = events.seen
     assert name == "tls"
     assert detail.startswith(version.name.replace("_", "."))
+    assert detail.endswith("ALPN http/1.1")
 
 
 def test_a_server_without_alpn(
@@ -684,9 +685,12 @@ def test_a_server_without_alpn(
 ) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificates.certificate_file, certificates.key_file)
-    coroutine = co_tls_handshake(pair[0], certificates.client_context(), "localhost", None)
+    events = Events()
+    coroutine = co_tls_handshake(pair[0], certificates.client_context(), "localhost", events)
     with shake_hands(coroutine, TLSServer(pair[1], context)) as tls:
         assert tls.selected_alpn_protocol() is None
+    ((_, detail),) = events.seen
+    assert detail.endswith("no ALPN")
 
 
 def test_a_server_that_chooses_another_protocol(

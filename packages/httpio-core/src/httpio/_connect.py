@@ -197,7 +197,9 @@ def co_tls_handshake(
             raise RemoteProtocolError(f"the server chose the protocol {protocol!r}, not 'http/1.1'")
         if tracer is not None:
             cipher = tls.cipher()
-            tracer.event("tls", f"{tls.version()} {cipher[0] if cipher else ''} with {name}")
+            suite = cipher[0] if cipher else ""
+            alpn = "no ALPN" if protocol is None else f"ALPN {protocol}"
+            tracer.event("tls", f"{tls.version()} {suite} with {name}, {alpn}")
     except BaseException:
         owned.close()
         raise
