@@ -28,6 +28,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class PracticeHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "practice"
+    # Or else the end of each answer waits for the client to acknowledge its beginning.
+    disable_nagle_algorithm = True
     box: dict[str, bytes] = {}  # noqa: RUF012 - one for all connections
     moods: list[None] = []  # noqa: RUF012 - likewise
 
