@@ -1002,3 +1002,47 @@ def test_randomly_mixed_pipelines(run: Run) -> None:
         with AnsweringServer(answer, small=seed % 2 == 1) as server:
             check_echo(run(server, requests), requests)
             assert len(server.asked) == 120
+
+
+# Small content
+
+
+def test_small_content_comes_at_once_and_large_content_does_not() -> None:
+    large = b"x" * 200_000
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\ny\r\n0\r\n\r\n"
+
+    def answer(asked: Asked) -> bytes:
+        return {"/3": ok(large), "/5": chunked}.get(asked.path, ok(b"small"))
+
+    with AnsweringServer(answer) as server:
+        conn = server.connection()
+        pipeline = conn.pipeline(gets(8), depth=DEPTH)
+        kinds = {}
+        while True:
+            batch = server.drive(pipeline.co_next_small())
+            for response, content in batch:
+                kinds[response.path] = ("small", content)
+            if batch:
+                continue
+            head = server.drive(pipeline.co_next_response())
+            if head is None:
+                break
+            kinds[head.path] = ("head", server.drive(conn.co_readall()))
+    assert kinds.pop("/3") == ("head", large)
+    assert kinds.pop("/5") == ("head", b"y")
+    assert list(kinds) == ["/0", "/1", "/2", "/4", "/6", "/7"]
+    assert set(kinds.values()) == {("small", b"small")}
+
+
+def test_what_was_received_for_pairs_is_not_lost_to_small_ones(
+    echo_server: AnsweringServer,
+) -> None:
+    conn = echo_server.connection()
+    pipeline = conn.pipeline(gets(40), depth=40)
+    with echo_server.in_thread():
+        iterator = pipeline.with_bodies()
+        paths = [next(iterator)[0].path, next(iterator)[0].path]
+        while batch := pipeline.next_small():
+            paths += [response.path for response, _ in batch]
+        assert pipeline.next_response() is None
+    assert paths == [f"/{number}" for number in range(40)]

@@ -87,6 +87,8 @@ class World:
 
     def _unix(self, handler: type[BaseHTTPRequestHandler]) -> str:
         name = f"{next(self._numbers)}.sock"
+        # A matter of TCP.
+        handler = type("UnixHandler", (handler,), {"disable_nagle_algorithm": False})
         self._cleanup.enter_context(serving(UnixServer(name, handler)))
         return name
 

@@ -352,6 +352,23 @@ class NextBatch(Pipelined):
         assert not world.paths
 
 
+class NextSmall(NextResponse):
+    async def perform(self, world: World) -> None:
+        assert world.pipeline is not None
+        response = world.conn.get_current_response()
+        while True:
+            if response is None:
+                if batch := await world.pipeline.next_small():
+                    for small, content in batch:
+                        await self.check(world, small, content)
+                    continue
+                response = await world.pipeline.next_response()
+            if response is None:
+                break
+            await self.check(world, response, await world.conn.readall())
+            response = None
+
+
 class WithBodies(NextBatch):
     async def perform(self, world: World) -> None:
         assert world.pipeline is not None
@@ -426,6 +443,7 @@ OPERATIONS: dict[str, Operation] = {
         Discard("discard", lambda world: world.conn.discard()),
         NextResponse("next_response"),
         NextBatch("next_batch"),
+        NextSmall("next_small"),
         WithBodies("with_bodies"),
         ReadRanges("read_ranges"),
         Ask("request", None),

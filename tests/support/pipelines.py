@@ -84,8 +84,29 @@ def by_small_pieces(server: Server, conn: HTTPConnection, pipeline: Pipeline) ->
             assert failures < PATIENCE
 
 
+def by_size(server: Server, conn: HTTPConnection, pipeline: Pipeline) -> Outcome:
+    """Use `co_next_small`, and `co_next_response` for what that does not return."""
+    found: Outcome = []
+    failures = 0
+    while True:
+        try:
+            batch = server.drive(pipeline.co_next_small())
+            found += [Got(response, content) for response, content in batch]
+            if batch:
+                continue
+            response = server.drive(pipeline.co_next_response())
+            if response is None:
+                return found
+            found.append(Got(response, server.drive(conn.co_readall())))
+        except (HTTPIOError, OSError, ValueError, TypeError) as exc:
+            found.append(exc)
+            failures += 1
+            assert failures < PATIENCE
+
+
 WAYS: dict[str, Callable[[Server, HTTPConnection, Pipeline], Outcome]] = {
     "batches": by_batches,
     "heads": by_heads,
     "pieces": by_small_pieces,
+    "size": by_size,
 }

@@ -89,6 +89,7 @@ async def steps(conn: HTTPConnection) -> AsyncIterator[Step]:
     yield "drop the rest", pipeline.next_response
     yield "readall", conn.readall
     yield "next_batch", pipeline.next_batch
+    yield "next_small", pipeline.next_small
     pairs = pipeline.with_bodies()
     for number in range(pipeline.answered, 30):
         yield f"pair {number}", pairs.__anext__

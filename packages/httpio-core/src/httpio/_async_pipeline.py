@@ -50,6 +50,13 @@ class AsyncPipeline:
         """
         return await self._driver._drive(self._core.co_next_batch(), True)
 
+    async def next_small(self) -> list[tuple[HTTPResponse, bytes]]:
+        """Return the next responses, each with its content, as long as they are small.
+
+        See `httpio.Pipeline.co_next_small`.
+        """
+        return await self._driver._drive(self._core.co_next_small(), True)
+
     def __aiter__(self) -> Self:
         return self
 

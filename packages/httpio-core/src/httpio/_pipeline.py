@@ -102,22 +102,11 @@ class Pipeline(Recovery):
     @coroutine
     def _co_next_batch(self) -> PollGenerator[list[tuple[HTTPResponse, bytes]]]:
         if self.pairs:
-            pairs = list(self.pairs)
-            self.pairs.clear()
-            return pairs
+            return self._take_pairs()
         while (yield from self._co_ready()):
-            receiver, transport, state = self._receiver, self._transport, self._state
-            assert state is not None
             try:
-                while (batch := receiver.try_plain(self._looked_at)) is None:
-                    yield self._wait(transport.recv_wait)
-                    self._check_mine()
-                    if self._send_wait is not None:
-                        self._advance(state)
-                        self._check_sent(state)
+                batch = yield from self._co_plain()
                 if batch:
-                    self._put_off = (None, 0)
-                    self._conn._peer.persists()
                     return batch
                 pair = yield from self._co_pair()
             except (RemoteProtocolError, OSError) as exc:
@@ -127,6 +116,54 @@ class Pipeline(Recovery):
             if pair is not None:
                 return [pair]
         return []
+
+    def co_next_small(self) -> PollCoroutine[list[tuple[HTTPResponse, bytes]]]:
+        """Return the next responses, each with its content, as long as they are small.
+
+        Returns ``[]`` if the next one is not: its content has more than some ten kilobytes, or it
+        cannot be told yet how much. `co_next_response` returns it then, or `None` if all requests have
+        theirs. Small content comes as fast as by `co_next_batch`, and no large content has to be
+        held in memory. Raises what `co_next_response` raises.
+        """
+        return self._co_guarded(self._co_next_small())
+
+    @coroutine
+    def _co_next_small(self) -> PollGenerator[list[tuple[HTTPResponse, bytes]]]:
+        if self.pairs:
+            return self._take_pairs()
+        while (yield from self._co_ready()):
+            try:
+                return (yield from self._co_plain())
+            except (RemoteProtocolError, OSError) as exc:
+                self._check_mine()
+                self._lost(exc)
+        return []
+
+    def next_small(self) -> list[tuple[HTTPResponse, bytes]]:
+        """Return the next small responses with their content; see `co_next_small`."""
+        return run(self.co_next_small(), self._conn.timeout)
+
+    def _take_pairs(self) -> list[tuple[HTTPResponse, bytes]]:
+        """Return what was received for `with_bodies`, and not handed out."""
+        pairs = list(self.pairs)
+        self.pairs.clear()
+        return pairs
+
+    @coroutine
+    def _co_plain(self) -> PollGenerator[list[tuple[HTTPResponse, bytes]]]:
+        """Return the plain responses that come next, ``[]`` if that takes one at a time."""
+        receiver, transport, state = self._receiver, self._transport, self._state
+        assert state is not None
+        while (batch := receiver.try_plain(self._looked_at)) is None:
+            yield self._wait(transport.recv_wait)
+            self._check_mine()
+            if self._send_wait is not None:
+                self._advance(state)
+                self._check_sent(state)
+        if batch:
+            self._put_off = (None, 0)
+            self._conn._peer.persists()
+        return batch
 
     def next_batch(self) -> list[tuple[HTTPResponse, bytes]]:
         """Return the next responses with their content, ``[]`` at the end; see `co_next_batch`."""
