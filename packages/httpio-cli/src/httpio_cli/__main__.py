@@ -1,6 +1,6 @@
 """``python -m httpio_cli`` is the command ``httpio``."""
 
-from httpio_cli._main import main
+from httpio_cli._main import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -1,0 +1,1 @@
+"""The commands that make one request and show its response: get, head, put, post, delete, request."""
