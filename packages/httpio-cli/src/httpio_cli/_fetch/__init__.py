@@ -1,0 +1,1 @@
+"""``httpio fetch``: many files over few connections."""
