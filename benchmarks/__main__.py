@@ -18,6 +18,8 @@ from tests.support.delay_proxy import delay_proxy
 
 from .async_benchmarks import ASYNC_BENCHMARKS
 from .effort import DOCUMENT_SIZE, FULL, LARGE_BODY, MICROSECONDS, QUICK, cpus
+from .fetching import fetching
+from .load import load
 from .measuring import Series, Worker, WorkerFailed, take_turns
 from .report import Table, Target
 from .servers import ServerMissing, make_objects, nginx, program
@@ -336,6 +338,8 @@ BENCHMARKS: dict[str, Callable[[Effort, Path], list[Table]]] = {
     "distant": distant,
     "depths": depths,
     "ranges": ranges,
+    "load": load,
+    "fetching": fetching,
     **ASYNC_BENCHMARKS,
 }
 

@@ -26,6 +26,8 @@ class Effort:
     distant_rounds: int
     ranges: int
     connections: int
+    files: int
+    fetch_rounds: int
 
 
 FULL = Effort(
@@ -39,6 +41,8 @@ FULL = Effort(
     distant_rounds=5,
     ranges=1000,
     connections=200,
+    files=5000,
+    fetch_rounds=2,
 )
 QUICK = Effort(
     imports=15,
@@ -51,6 +55,8 @@ QUICK = Effort(
     distant_rounds=2,
     ranges=100,
     connections=50,
+    files=1000,
+    fetch_rounds=1,
 )
 
 

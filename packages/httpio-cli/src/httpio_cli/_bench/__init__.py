@@ -1,0 +1,1 @@
+"""``httpio bench``: a load generator whose numbers stay honest under pipelining."""
