@@ -1,0 +1,317 @@
+"""Makes the requests that are traced.
+
+Requests for one origin go over one connection, one behind the other without waiting for responses,
+unless the operator wants otherwise. What a library would do to get its answers all the same, such as
+sending a request again, is left undone here: it would hide what is looked for. Only where a server
+ends a connection properly, between two responses, another one is opened for the rest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from httpio import (
+    CloseReason,
+    ConnectionClosed,
+    EarlyResponse,
+    HTTPIOError,
+    PollNeeded,
+    RemoteProtocolError,
+    coroutine,
+)
+from httpio_cli._errors import CommandError, explain
+from httpio_cli._exit_codes import ExitCode
+
+from .recording import failure_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
+
+    from httpio import HTTPConnection, HTTPResponse, PollGenerator
+    from httpio_cli._connector import Connector
+    from httpio_cli._deadline import Deadline
+    from httpio_cli._fields import RequestFields
+    from httpio_cli._urls import URL, Origin
+
+    from .recording import Recorder, Recording
+
+#: Requests that are under way at once on a connection.
+MAX_IN_FLIGHT: Final = 64
+_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+#: After these a server may be asked again, if all that it has begun to answer is complete.
+_PROPER_ENDS: Final = (
+    CloseReason.SERVER_ANNOUNCED_CLOSE,
+    CloseReason.SERVER_CLOSED,
+    CloseReason.EARLY_RESPONSE,
+)
+_IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request that is to be made."""
+
+    url: URL
+    method: str
+    content: bytes | None = None
+    #: Whether *url* has the origin that the operator named, which may get credentials.
+    trusted: bool = True
+    #: Redirects that led here.
+    hops: int = 0
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether sending it twice is the same as sending it once (RFC 9110 §9.2.2)."""
+        return self.method in _IDEMPOTENT
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the requests are made."""
+
+    pipeline: bool = True
+    #: Redirects that are followed one after the other; 0 for none.
+    max_redirects: int = 0
+    allow_downgrade: bool = False
+    connect_timeout: float | None = None
+
+
+class Conversation:
+    """Asks questions, and has a recording listen."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        connector: Connector,
+        fields: RequestFields,
+        manner: Manner,
+        deadline: Deadline,
+    ) -> None:
+        self._recording: Final = recording
+        self._connector: Final = connector
+        self._fields: Final = fields
+        self._manner: Final = manner
+        self._deadline: Final = deadline
+        self._redirected: list[Question] = []
+        #: What could not be done, in the order in which it came up.
+        self.errors: Final[list[CommandError]] = []
+
+    def ask(self, questions: Iterable[Question]) -> None:
+        """Ask *questions*, and what their answers lead to."""
+        waiting = list(questions)
+        while waiting:
+            groups: dict[Origin, list[Question]] = {}
+            for question in waiting:
+                groups.setdefault(question.url.origin, []).append(question)
+            for group in groups.values():
+                self._ask_origin(group)
+            waiting, self._redirected = self._redirected, []
+
+    def _ask_origin(self, questions: list[Question]) -> None:
+        """Ask *questions*, which all have the same origin."""
+        url = questions[0].url
+        settings = self._connector.settings(url)
+        recorder = self._recording.recorder(f"{url.scheme}://{url.host_header}")
+        proxy = None if settings.proxy is None else settings.proxy.address
+        exchange: _Exchange | None = None
+        try:
+            with settings.blocking(recorder) as conn:
+                exchange = _Exchange(self, conn, recorder, questions)
+                exchange.run()
+        except (HTTPIOError, OSError, CommandError) as exc:
+            where = str(exchange.asking if exchange is not None else url)
+            self.errors.append(_as_it_was_seen(explain(exc, where, proxy), exc, where, recorder))
+
+    def answered(self, question: Question, response: HTTPResponse) -> None:
+        """See whether *response* leads elsewhere."""
+        location: str | None = response.headers["Location"]
+        if not self._manner.max_redirects or response.status not in _REDIRECTS or not location:
+            return
+        try:
+            self._redirected.append(self._follow(question, response.status, location))
+        except CommandError as exc:
+            self.errors.append(exc)
+
+    def _follow(self, question: Question, status: int, location: str) -> Question:
+        url = question.url.join(location)
+        if question.hops >= self._manner.max_redirects:
+            raise CommandError(
+                ExitCode.TOO_MANY_REDIRECTS,
+                f"{question.url}: more than {self._manner.max_redirects} redirects",
+                "allow more by --max-redirs, if that is no loop",
+            )
+        is_downgrade = question.url.scheme == "https" and url.scheme == "http"
+        if is_downgrade and not self._manner.allow_downgrade:
+            raise CommandError(
+                ExitCode.TOO_MANY_REDIRECTS,
+                f"{question.url} redirects to {url}, which is not encrypted",
+                "allow that with --allow-downgrade",
+            )
+        method, content = question.method, question.content
+        # RFC 9110 §15.4: 303 always asks for GET, and with 301 and 302 everybody makes it of POST.
+        if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
+            method, content = "GET", None
+        return replace(
+            question,
+            url=url,
+            method=method,
+            content=content,
+            trusted=question.trusted and url.origin == question.url.origin,
+            hops=question.hops + 1,
+        )
+
+    def fields_for(self, question: Question) -> list[tuple[str, str]]:
+        """Return the fields to send with *question*."""
+        extra = []
+        if question.content is not None:
+            extra.append(("Content-Type", "application/x-www-form-urlencoded"))
+        return self._fields.for_url(question.url, trusted=question.trusted, extra=extra)
+
+    def may_send(self, question: Question, in_flight: deque[Question]) -> bool:
+        """Tell if *question* may go out before the answers to those *in_flight* have come."""
+        if not in_flight:
+            return True
+        # RFC 9112 §9.3.2: nothing is sent behind a request whose repetition would do harm.
+        return (
+            self._manner.pipeline
+            and len(in_flight) < MAX_IN_FLIGHT
+            and question.is_idempotent
+            and all(other.is_idempotent for other in in_flight)
+        )
+
+    @property
+    def deadline(self) -> Deadline:
+        """The end of the time for all of it."""
+        return self._deadline
+
+    @property
+    def connect_timeout(self) -> float | None:
+        """Longest time for making a connection, in seconds."""
+        return self._manner.connect_timeout
+
+
+class _Exchange:
+    """Asks one origin over one connection object."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        conn: HTTPConnection,
+        recorder: Recorder,
+        questions: Iterable[Question],
+    ) -> None:
+        self._conversation: Final = conversation
+        self._conn: Final = conn
+        self._recorder: Final = recorder
+        self._waiting: Final = deque(questions)
+        self._in_flight: Final[deque[Question]] = deque()
+        #: The request that is being sent was answered before it was sent to its end.
+        self._is_answered = False
+        #: A response of which not all has been read.
+        self._response: HTTPResponse | None = None
+
+    @property
+    def asking(self) -> URL:
+        """What is being dealt with."""
+        return (self._in_flight or self._waiting)[0].url
+
+    def run(self) -> None:
+        """Send all requests, and receive all responses."""
+        while self._waiting or self._in_flight:
+            try:
+                self._advance()
+            except EarlyResponse:
+                # The answer is there already, and nothing can be sent before it was read.
+                self._is_answered = True
+            except ConnectionClosed as exc:
+                if not self._may_go_on(exc):
+                    raise
+                self._waiting.extendleft(reversed(self._in_flight))
+                self._in_flight.clear()
+                self._conn.reset()
+
+    def _advance(self) -> None:
+        conversation = self._conversation
+        if (
+            self._waiting
+            and not self._is_answered
+            and conversation.may_send(self._waiting[0], self._in_flight)
+        ):
+            if not self._in_flight:
+                conversation.deadline.run(self._conn.co_connect(), conversation.connect_timeout)
+            self._send(self._waiting.popleft())
+        else:
+            conversation.deadline.run(self._co_receive())
+
+    def _send(self, question: Question) -> None:
+        conversation = self._conversation
+        fields = conversation.fields_for(question)
+        self._in_flight.append(question)
+        sending = self._conn.co_send_request(
+            question.method, question.url.target, fields, question.content
+        )
+        try:
+            while True:
+                needed = next(sending)
+                mask = needed.mask
+                # A server may wait for us to read before it reads on itself.
+                if len(self._in_flight) > 1:
+                    receiving = self._co_receive()
+                    try:
+                        mask |= next(receiving).mask
+                    except StopIteration:
+                        continue
+                    finally:
+                        # What it has received is kept by the connection.
+                        receiving.close()
+                PollNeeded(needed.fd, mask).poll(conversation.deadline.rest())
+        except StopIteration:
+            pass
+        finally:
+            sending.close()
+
+    @coroutine
+    def _co_receive(self) -> PollGenerator[None]:
+        """Receive the response to the oldest request; goes on where an earlier one was closed."""
+        response = self._response
+        if response is None:
+            response = self._response = yield from self._conn.co_read_response()
+        if response.status == 101:
+            self._conn.close()
+        else:
+            yield from self._conn.co_discard()
+        self._response = None
+        self._is_answered = False
+        self._conversation.answered(self._in_flight.popleft(), response)
+
+    def _may_go_on(self, exc: ConnectionClosed) -> bool:
+        """Tell if the connection has ended properly, between two responses."""
+        connection = self._recorder.connection
+        if connection is None or not exc.answered or exc.reason not in _PROPER_ENDS:
+            return False
+        oldest = connection.exchanges.oldest()
+        untouched = oldest is None or (
+            oldest.received is None and connection.received.total == connection.received.spans.end
+        )
+        return untouched and all(question.is_idempotent for question in self._in_flight)
+
+
+def _as_it_was_seen(
+    error: CommandError, exc: BaseException, where: str, recorder: Recorder
+) -> CommandError:
+    """Return *error* with what the recording knows better: what exactly broke, and where."""
+    connection = recorder.connection
+    if connection is None or not isinstance(exc, (ConnectionClosed, RemoteProtocolError)):
+        return error
+    connection.finish()
+    return next(
+        (
+            failure_of(connection, problem, where)
+            for problem in connection.problems
+            if problem.kind.code != ExitCode.OK
+        ),
+        error,
+    )
