@@ -1,14 +1,19 @@
 """The code on the pages of the documentation.
 
 Python code is in fences that say ``python``. A fence that says ``text`` straight after one shows what
-it prints, with ``...`` for what differs from run to run. Other languages are not run.
+it prints, with ``...`` for what differs from run to run. A fence that says ``console`` and has lines with
+``$ httpio`` shows commands for a shell, each with what it prints on stdout and stderr. Other languages
+are not run.
 """
 
 from __future__ import annotations
 
 import doctest
 import io
+import os
 import re
+import subprocess
+import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +43,18 @@ class Block:
     text: str
     prefix: str
     """What is before the fence: blanks, or the marks of the list items that begin with it."""
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it is run."""
+        return self.language == "python" or self.is_console
+
+    @property
+    def is_console(self) -> bool:
+        """Whether it is commands for a shell that are run."""
+        return self.language == "console" and bool(
+            re.search(r"^\$ httpio ", self.text, re.MULTILINE)
+        )
 
     @property
     def starts_row(self) -> bool:
@@ -76,6 +93,14 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(page, first, info.split()[-1], code, fence["prefix"])
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of a user who has installed the command, and configured nothing."""
+    wanted = ("HOME", "LANG", "PATH", "TMPDIR")
+    found = {name: os.environ[name] for name in wanted if name in os.environ}
+    found["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), found["PATH"]])
+    return {**found, "COLUMNS": "100", "LC_ALL": "C.UTF-8", "XDG_CONFIG_HOME": os.getcwd()}
+
+
 class Session:
     """Runs blocks one after the other, as somebody would who types them in.
 
@@ -87,6 +112,7 @@ class Session:
         self.namespace: dict[str, object] = {"__name__": "__main__"}
         self._printed = ""
         self._printed_by: Block | None = None
+        self._status = 0
 
     def run(self, block: Block) -> None:
         """Run a block of Python code, or compare what the one before it has printed with *block*."""
@@ -98,6 +124,34 @@ class Session:
             with redirect_stdout(printed):
                 exec(self.compile(block), self.namespace)
             self._printed, self._printed_by = printed.getvalue(), block
+        elif block.is_console:
+            self.finish()
+            self._run_commands(block)
+
+    def _run_commands(self, block: Block) -> None:
+        """Have a shell run the commands of *block*, and compare what they print."""
+        commands = re.split(r"^\$ ", self._translate(block.text), flags=re.MULTILINE)
+        assert not commands[0].strip(), f"{block.page}:{block.line}: output without a command"
+        for entry in commands[1:]:
+            command, expected = re.fullmatch(r"((?:.*\\\n)*.*)\n((?:.*\n)*)", entry).groups()  # type: ignore[union-attr]  # matches whatever ends a line
+            done = subprocess.run(
+                ["bash", "-c", f"(exit {self._status}); {command}"],
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            self._status = done.returncode
+            if not doctest.OutputChecker().check_output(
+                expected or "\n", done.stdout or "\n", doctest.ELLIPSIS
+            ):
+                raise AssertionError(
+                    f"{block.page}:{block.line}: $ {command}\nshows\n{expected}\n"
+                    f"but what is printed is\n{done.stdout}"
+                )
 
     def compile(self, block: Block) -> CodeType:
         """Compile a block of Python code, and do not run it."""

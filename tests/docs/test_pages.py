@@ -1,4 +1,4 @@
-"""All Python code on the pages of the documentation runs, and prints what the pages say."""
+"""All code on the pages of the documentation runs, and prints what the pages say."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAGES = [
     for page in sorted(DOCS.rglob("*.md"))
     if "_build" not in page.parts
     and page not in SIDE_BY_SIDE
-    and any(block.language == "python" for block in blocks(page))
+    and any(block.is_code for block in blocks(page))
 ] + [DOCS.parent / "README.md"]
 
 
