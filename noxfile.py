@@ -108,7 +108,7 @@ OF_WHAT_IS_INSTALLED = [
     "tests/docs",
     "tests/examples",
     "tests/typing",
-    "tests/cli",
+    "tests/cli/test_command.py",
     "tests/aio/test_package.py",
     "tests/trio/test_package.py",
     "tests/core/test_import_cost.py",
@@ -284,12 +284,19 @@ def check_contents(session: nox.Session, dist: Path, name: str, import_name: str
     }
     wanted_in_sdist = {"LICENSE", "README.md", "pyproject.toml", "PKG-INFO"}
     wanted_in_sdist |= {f"src/{module}" for module in modules}
+    manual = {path.name for path in (source / "man").glob("*.1")}
+    wanted_in_sdist |= {f"man/{page}" for page in manual}
     in_sdist.discard(".gitignore")  # hatchling adds it of its own accord
     if in_sdist != wanted_in_sdist:
         session.error(f"{sdist.name}: unexpected or missing: {sorted(in_sdist ^ wanted_in_sdist)}")
     metadata = {path for path in in_wheel if ".dist-info/" in path}
-    if in_wheel - metadata != modules:
-        difference = sorted((in_wheel - metadata) ^ modules)
+    data = {path for path in in_wheel if ".data/" in path}
+    if {path.partition(".data/data/")[2] for path in data} != {
+        f"share/man/man1/{page}" for page in manual
+    }:
+        session.error(f"{wheel.name}: unexpected or missing data: {sorted(data)}")
+    if in_wheel - metadata - data != modules:
+        difference = sorted((in_wheel - metadata - data) ^ modules)
         session.error(f"{wheel.name}: unexpected or missing: {difference}")
     if f"{import_name}/py.typed" not in in_wheel:
         session.error(f"{wheel.name}: no py.typed")

@@ -23,6 +23,11 @@ settings.register_profile(
 settings.load_profile("httpio")
 
 
+#: Directories whose tests go through every driver, every server, thousands of random inputs, or whole
+#: programs.
+EXHAUSTIVE_DIRECTORIES = ("tests/cli/", "tests/conformance/", "tests/fuzz/", "tests/servers/")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Have the sessions share what is done by exhaustion."""
     parser.addoption(
@@ -34,6 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the exhaustive tests that are not in the share that was asked for."""
+    for item in items:
+        if item.nodeid.startswith(EXHAUSTIVE_DIRECTORIES):
+            item.add_marker("exhaustive")
     share = config.getoption("--share")
     if share is None:
         return
