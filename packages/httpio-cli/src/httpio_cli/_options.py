@@ -81,7 +81,12 @@ _CONNECTION: Final[Sequence[Callable[[Callback], Callback]]] = (
     click.option(
         "--tls-max", type=click.Choice(["1.2", "1.3"]), help="This version of TLS at most."
     ),
-    click.option("-m", "--max-time", type=SECONDS, help="Longest time for all of it."),
+    click.option(
+        "-m",
+        "--max-time",
+        type=SECONDS,
+        help="Longest time for a transfer, or an attempt at it; 0 for no limit.",
+    ),
     click.option("--connect-timeout", type=SECONDS, help="Longest time for making a connection."),
 )
 

@@ -98,7 +98,7 @@ class HTTPResponse:
     def fields(self) -> list[tuple[str, str]]:
         """Header fields as pairs of name and value, in their order, made anew at each call.
 
-        Costs less than `headers`, which needs `email.message`.
+        Costs less than `headers`, which needs an `email.message.Message`.
         """
         return parse_field_section(self._head.partition(b"\r\n")[2])
 

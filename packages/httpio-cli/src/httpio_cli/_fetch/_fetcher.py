@@ -293,14 +293,19 @@ class Fetcher:
 
     def broke_off(self, job: Job, error: CommandError, broken: Broken) -> None:
         """The content of *job* broke off."""
-        cause = broken.__cause__
-        is_step = job.resume is not None and broken.received >= _STEP
-        if is_step:
-            job.failures = 0
-        if error.code is ExitCode.BAD_RESPONSE or isinstance(cause, CommandError):
+        if error.code is ExitCode.BAD_RESPONSE or isinstance(broken.__cause__, CommandError):
             self.failed(job, error)
         else:
-            self.try_again(job, error, None, free=is_step and self.settings.retries > 0)
+            self.try_again(job, error, None, free=self.is_step(job))
+
+    def is_step(self, job: Job) -> bool:
+        """Return whether *job*, which broke off, is so much further than before that it may go on."""
+        # Not by what has come: that may have been the same again.
+        if job.resume is None or job.resume.offset < job.furthest + _STEP:
+            return False
+        job.furthest = job.resume.offset
+        job.failures = 0
+        return self.settings.retries > 0
 
     def refused(self, job: Job, response: HTTPResponse, verdict: Verdict) -> None:
         """The server has answered with something that is no file."""

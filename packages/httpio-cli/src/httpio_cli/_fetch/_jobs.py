@@ -37,6 +37,7 @@ class Job:
         "connection",
         "failures",
         "first_byte_at",
+        "furthest",
         "home",
         "mirrors",
         "position",
@@ -64,6 +65,8 @@ class Job:
         self.resume: Resume | None = None
         #: Bytes that an earlier attempt had left, and that were not transferred again.
         self.was_resumed = 0
+        #: Where the last attempt that was a step forward has broken off.
+        self.furthest = 0
         #: How often a request for it was sent, and how often that failed for a while.
         self.attempts = 0
         self.failures = 0

@@ -80,6 +80,8 @@ class Lane:
         self._is_leaving = False
         #: Since when the present response is waited for or received.
         self._since = 0.0
+        #: When something is to have come, if anything is waited for.
+        self._limit: asyncio.Timeout | None = None
 
     # Life
 
@@ -159,7 +161,7 @@ class Lane:
         """Await something, unless it takes too long."""
         if patience is None:
             patience = self._fetcher.settings.idle_timeout
-        limit = asyncio.timeout(patience)
+        self._limit = limit = asyncio.timeout(patience)
         try:
             async with limit:
                 return await awaited
@@ -167,6 +169,17 @@ class Lane:
             if not limit.expired():
                 raise
             raise Stalled(f"nothing has come for {patience:g} seconds") from exc
+        finally:
+            self._limit = None
+
+    def on_received(self) -> None:
+        """Something has come, perhaps a small part of what is waited for."""
+        limit, patience = self._limit, self._fetcher.settings.idle_timeout
+        if limit is not None and self._connection and not limit.expired():
+            latest, until = limit.when(), self._loop.time() + patience
+            # Not each time: timers have a cost.
+            if latest is not None and until - latest > patience / 16:
+                limit.reschedule(until)
 
     # Asking
 
@@ -375,7 +388,8 @@ class _Observer:
         """Not of interest."""
 
     def received(self, data: memoryview) -> None:
-        """Not of interest."""
+        """What is waited for may be on its way."""
+        self._lane.on_received()
 
     def event(self, name: str, detail: str) -> None:
         """A step was taken."""

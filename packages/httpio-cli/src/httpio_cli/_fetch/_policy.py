@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Statuses that may pass by themselves: the ones that curl's --retry repeats after.
 TEMPORARY: Final = frozenset((408, 429, 500, 502, 503, 504))
+#: The others of the class, such as 202 and 204, have content that is about something else, or none.
+_FILES: Final = frozenset((200, 203))
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 #: The longest pause before another attempt that nobody has asked for, in seconds.
 _LONGEST_PAUSE: Final = 60.0
@@ -51,7 +53,7 @@ def judge(response: HTTPResponse, job: Job) -> Verdict:
         if job.resume is None:
             return Verdict.FAILURE
         return Verdict.REST if _continues(response, job.resume) else Verdict.START_AGAIN
-    if 200 <= status < 300:
+    if status in _FILES:
         return Verdict.CONTENT
     if status == 304:
         return Verdict.NOT_MODIFIED if job.conditions else Verdict.FAILURE
@@ -66,20 +68,28 @@ def _continues(response: HTTPResponse, resume: Resume) -> bool:
     """Return whether the content belongs right behind what is there (RFC 9110 §15.3.7)."""
     fields = response.headers
     found = _CONTENT_RANGE.fullmatch((fields["Content-Range"] or "").strip())
-    if found is None or int(found[1]) != resume.offset:
+    if found is None:
         return False
-    if resume.size is not None and found[3] is not None and int(found[3]) != resume.size:
+    begin, end = int(found[1]), int(found[2]) + 1
+    if begin != resume.offset or response.length not in (None, end - begin):
+        return False
+    size = resume.size if found[3] is None else int(found[3])
+    # Without a size, nothing would tell whether more is to come.
+    if size is None or end > size or resume.size not in (None, size):
         return False
     etag = fields["ETag"]
     return etag is None or not resume.validator.startswith('"') or etag == resume.validator
 
 
-def complete_size(response: HTTPResponse) -> int | None:
-    """Return the size of the whole representation, `None` if the response does not say."""
-    if response.status != 206:
+def complete_size(response: HTTPResponse, resume: Resume | None) -> int | None:
+    """Return the size of the whole representation, `None` if that is not known.
+
+    *resume* is what the response goes on with, `None` if it begins at the beginning.
+    """
+    if resume is None:
         return response.length
     found = _CONTENT_RANGE.fullmatch((response.headers["Content-Range"] or "").strip())
-    return int(found[3]) if found is not None and found[3] is not None else None
+    return int(found[3]) if found is not None and found[3] is not None else resume.size
 
 
 def refused(response: HTTPResponse, url: URL) -> CommandError:
@@ -98,6 +108,8 @@ def refused(response: HTTPResponse, url: URL) -> CommandError:
     }
     if 300 <= status < 400 and status != 304:
         return CommandError(ExitCode.HTTP_ERROR, what, "--location follows redirects")
+    if 200 <= status < 300 and status != 206:
+        return CommandError(ExitCode.HTTP_ERROR, what, "that says that what follows is no file")
     code = ExitCode.RANGE_FAILED if status == 206 else ExitCode.HTTP_ERROR
     hint = hints.get(status, "try again later" if status >= 500 else "")
     return CommandError(code, what, hint)

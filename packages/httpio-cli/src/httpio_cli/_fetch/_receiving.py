@@ -35,9 +35,6 @@ LARGE: Final = 1 << 20
 class Broken(Exception):
     """Content broke off, for the reason that is its cause."""
 
-    #: How many bytes had come.
-    received = 0
-
 
 def take_whole(
     fetcher: Fetcher, whole: Sequence[tuple[Job, HTTPResponse, bytes]], now: float
@@ -129,13 +126,13 @@ async def receive(
     *content* is what came with the head, `None` if it is still to be read. Raises `Broken`.
     """
     limit = fetcher.settings.max_filesize
-    size = complete_size(response)
+    resume = job.resume if rest else None
+    size = complete_size(response, resume)
     if limit is not None and size is not None and size > limit:
         lane.answered(job, lane_time())
         lane.leave()
         fetcher.failed(job, _too_large(job, size, limit), status=response.status)
         return
-    resume = job.resume if rest else None
     verifier = Verifier((*job.wanted.entry.checksums, *digests_of(response.headers, partial=rest)))
     offset = 0
     if resume is not None:
@@ -155,9 +152,8 @@ async def receive(
         if resume is None:
             resume = _begin(fetcher, job, response, size)
         await _fill(lane, fetcher, job, part, verifier, content, response.length)
-    except Broken as exc:
-        exc.received = part.size - offset
-        job.transferred += exc.received
+    except Broken:
+        job.transferred += part.size - offset
         if resume is not None and part.size:
             job.resume = Resume(part.size, resume.validator, size)
         raise
@@ -239,7 +235,11 @@ def _finish(
         error = CommandError(
             ExitCode.PARTIAL, f"{job.url}: {part.size} of {size} bytes have come", "try again"
         )
-        fetcher.try_again(job, error, response)
+        fetcher.try_again(job, error, response, free=fetcher.is_step(job))
+        return
+    if size is not None and part.size > size:
+        # More than the rest has come, so that what was there cannot be trusted either.
+        fetcher.start_again(job)
         return
     mismatch = verifier.mismatch()
     wrong = _wrong_size(job, part.size) if mismatch is None else _mismatched(job, mismatch)
