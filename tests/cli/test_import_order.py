@@ -37,6 +37,7 @@ SHARED = [
     "_running",
     "_deadline",
     "_config",
+    "_curl_config",
     "_files",
     "_urls",
     "_proxies",

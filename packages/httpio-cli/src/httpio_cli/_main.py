@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, NoReturn
 
+_CONFIG: Final = "--config"
 #: Where each subcommand is, and what it is for: modules are loaded when they are needed.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "get": ("_get.command:get", "Get a resource."),
@@ -47,6 +48,8 @@ class _Commands(click.Group):
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command = getattr(import_module(f"{__package__}.{module}"), name)
         assert isinstance(command, click.Command)
+        if cmd_name != "completion" and not any(_CONFIG in each.opts for each in command.params):
+            command.params.append(_config_option())
         if not ctx.resilient_parsing:
             self._set_defaults(ctx, cmd_name, command)
         return command
@@ -67,10 +70,46 @@ class _Commands(click.Group):
         defaults = defaults_for(name, options, read_config(path), COMMANDS)
         ctx.default_map = {**(ctx.default_map or {}), name: defaults}
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return name, subcommand and its arguments, those of ``-K`` before those that were given."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is None or not any(
+            word.startswith("--c") or (word.startswith("-") and "K" in word) for word in rest
+        ):
+            # The arguments are not looked at twice for nothing.
+            return name, command, rest
+        with click.Context(command, ctx, name, resilient_parsing=True) as parsing:
+            found, _, _ = command.make_parser(parsing).parse_args(list(rest))
+        files = found.get("config_files", ())
+        if files:
+            from ._curl_config import read_curl_config
+
+            options = {
+                name: not (option.is_flag or option.count)
+                for option in command.params
+                if isinstance(option, click.Option)
+                for name in option.opts
+            }
+            rest = [word for path in files for word in read_curl_config(path, options)] + rest
+        return name, command, rest
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of subcommands, without loading any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _config_option() -> click.Option:
+    """Return the option whose files `_Commands.resolve_command` reads."""
+    return click.Option(
+        ["-K", _CONFIG, "config_files"],
+        multiple=True,
+        expose_value=False,
+        metavar="FILE",
+        help="Take options from FILE, in the form of curl's; - is stdin.",
+    )
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

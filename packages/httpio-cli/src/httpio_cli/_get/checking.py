@@ -44,7 +44,7 @@ def choose_method(
             f"{name} sends no content",
             "put it in the query with -G, or use post, put or request",
         )
-    if content is None and name in ("put", "post"):
+    if content is None and custom is None and name in ("put", "post"):
         raise CommandError(
             ExitCode.USAGE,
             f"{name} without anything to send",

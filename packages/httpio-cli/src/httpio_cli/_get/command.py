@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def _make(name: str, method: str | None, text: str) -> click.Command:
-    """Return the command *name*, for requests with *method*; `None` leaves it to ``-X``."""
+    """Return the command *name*, for requests with *method*, unless ``-X`` says otherwise; `None` as curl would."""
 
     @all_options
     def callback(urls: tuple[str, ...], **arguments: Any) -> None:
@@ -42,10 +42,9 @@ def _make(name: str, method: str | None, text: str) -> click.Command:
             _run(name, method, urls, **arguments)
 
     callback = click.argument("urls", nargs=-1, required=True, metavar="URL...")(callback)
-    if method is None:
-        callback = click.option("-X", "--request", "custom", metavar="METHOD", help="The method.")(
-            callback
-        )
+    callback = click.option("-X", "--request", "custom", metavar="METHOD", help="The method.")(
+        callback
+    )
     if method in ("GET", None):
         callback = click.option("-I", "--head", "as_head", is_flag=True, help="Use HEAD.")(callback)
     return click.command(name, help=text)(callback)
