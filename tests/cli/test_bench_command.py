@@ -283,6 +283,8 @@ class TestFailures:
             ("-n", "0", "http://127.0.0.1/"),
             ("-z", "0", "http://127.0.0.1/"),
             ("-q", "0", "http://127.0.0.1/"),
+            ("-q", "nan", "http://127.0.0.1/"),
+            ("-q", "inf", "http://127.0.0.1/"),
             ("-d", "a", "-D", "b", "http://127.0.0.1/"),
             ("-H", "a b: c", "http://127.0.0.1/"),
             ("-H", "a: c\nd: e", "http://127.0.0.1/"),
@@ -485,6 +487,30 @@ class TestForms:
             done = bench("-n", "5", "--output-format", "json", "-o", str(path), server.url)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert json.loads(path.read_text())["schema"] == "httpio/bench/1"
+
+    def test_no_stdout_at_all(self) -> None:
+        with TimedServer() as server:
+            done = subprocess.run(
+                f"exec {COMMAND} bench -n 5 {server.url} >&-",
+                shell=True,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+                timeout=PATIENCE,
+            )
+        assert (done.returncode, "stdout is closed" in done.stderr) == (23, True)
+        assert not server.requests
+
+    def test_no_stdin_at_all(self) -> None:
+        done = subprocess.run(
+            f"exec {COMMAND} bench -n 5 --urls-from-file - <&-",
+            shell=True,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        assert (done.returncode, "stdin is closed" in done.stderr) == (26, True)
 
     def test_closed_stdout(self) -> None:
         with TimedServer() as server:

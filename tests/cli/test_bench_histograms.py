@@ -72,6 +72,8 @@ def test_hgrm_is_what_the_plotter_reads() -> None:
         assert total >= percentile * 2000 - 1
         # In milliseconds.
         assert value == pytest.approx(percentile * 20, rel=0.01, abs=0.02)
+    (summary,) = (line for line in lines if line.startswith("#[Mean"))
+    assert summary == "#[Mean    =       10.005, StdDeviation   =        5.774]"
     comments = [line for line in lines if line.startswith("#[")]
     assert len(comments) == 3
     assert "Mean" in comments[0]

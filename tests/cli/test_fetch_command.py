@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +34,7 @@ from .fetching import (
     hang_up,
     head,
     numbered,
+    part,
     range_of,
     sha256,
     start,
@@ -322,6 +324,48 @@ class TestOutcomes:
         assert "Traceback" not in done.stderr
         assert (out / "a").exists()
 
+    @pytest.mark.parametrize(
+        ("arguments", "stdout"),
+        [(("--format", "jsonl"), "/dev/full"), (("--report", "/dev/full"), os.devnull)],
+        ids=["stdout", "report"],
+    )
+    def test_an_account_that_cannot_be_written(
+        self, site: Site, tmp_path: Path, out: Path, arguments: tuple[str, ...], stdout: str
+    ) -> None:
+        numbered(site, ["a", "b"])
+        with open(stdout, "w") as full:
+            done = subprocess.run(
+                [COMMAND, "fetch", f"{site.url}/a", f"{site.url}/b", *arguments],
+                cwd=out,
+                env={**environment(tmp_path), "PYTHONUNBUFFERED": "1"},
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=LIMIT,
+                check=False,
+            )
+        assert done.returncode == 23
+        assert "No space left" in done.stderr
+        assert "of 2 files fetched" in done.stderr
+
+    def test_a_list_from_a_stdin_that_is_closed(self, tmp_path: Path, out: Path) -> None:
+        done = subprocess.run(
+            f"exec {COMMAND} fetch - <&-",
+            shell=True,
+            cwd=out,
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        assert (done.returncode, "stdin is closed" in done.stderr) == (26, True)
+
+    def test_a_pipe_in_the_place_of_a_beginning(self, site: Site, out: Path) -> None:
+        numbered(site, ["a"])
+        os.mkfifo(out / "a.part")
+        assert fetch(out, f"{site.url}/a").code == 23
+
     def test_bytes_that_nobody_has_asked_for(self, site: Site, out: Path) -> None:
         def too_much(exchange: Exchange) -> bool:
             exchange.sock.sendall(head("200 OK", {"Content-Length": "1"}) + b"x" + b"y" * 100)
@@ -417,6 +461,50 @@ class TestResuming:
         )
         assert fetch(out, f"{site.url}/a", *SOON).code == 0
         assert contents(out) == {"a": LARGE}
+
+    def test_not_from_another_mirror(self, site: Site, tmp_path: Path, out: Path) -> None:
+        """Whose validators may look the same, and say nothing of the first."""
+        site.resources["/gone"] = first(1, status("404 Not Found"), document(LARGE, etag='"v"'))
+        site.resources["/mirror"] = cut_off(b"?" * len(LARGE), 1_000_000, etag='"v"', times=9)
+        lines = [f"{site.url}/gone\t{site.url}/mirror", "  out=a"]
+        path = write_list(tmp_path, lines)
+        assert fetch(out, "-i", path, "--retry", "0").code == 18
+        assert fetch(out, "-i", path, "--retry", "0").code == 0
+        assert contents(out) == {"a": LARGE}
+
+    def test_not_with_more_than_the_rest(self, site: Site, out: Path) -> None:
+        def more(exchange: Exchange) -> bool:
+            begin = range_of(exchange, '"v"')
+            if begin is None:
+                return document(LARGE, etag='"v"')(exchange)
+            content = LARGE[begin:] + b"more"
+            exchange.sock.sendall(
+                head("206 Partial Content", {"Transfer-Encoding": "chunked", **part(begin, LARGE)})
+                + b"%x\r\n%b\r\n0\r\n\r\n" % (len(content), content)
+            )
+            return True
+
+        site.resources["/a"] = first(1, cut_off(LARGE, 1_000_000, etag='"v"'), more)
+        assert fetch(out, f"{site.url}/a", *SOON).code == 0
+        assert contents(out) == {"a": LARGE}
+
+    @pytest.mark.parametrize("has_ranges", [True, False])
+    def test_the_same_again_is_no_step_forward(
+        self, site: Site, out: Path, has_ranges: bool
+    ) -> None:
+        """As much comes each time before it breaks off: a step the first time, and none later."""
+
+        def again(exchange: Exchange) -> bool:
+            if has_ranges and "range" in exchange.fields:
+                return exchange.send("206 Partial Content", b"x", {"Content-Range": "bytes 0-0/9"})
+            return cut_off(LARGE, 400_000, etag='"v"', times=99)(
+                replace(exchange, fields={}, is_complete=False)
+            )
+
+        site.resources["/a"] = again
+        done = fetch(out, f"{site.url}/a", "--retry", "2", *SOON)
+        assert done.code == 18
+        assert len(site.log) == (7 if has_ranges else 4)
 
     def test_not_behind_a_beginning_that_is_wrong(self, site: Site, out: Path) -> None:
         site.resources["/a"] = cut_off(LARGE, 1_000_000, etag='"v"')
@@ -600,6 +688,21 @@ class TestRetrying:
         finally:
             released.set()
         assert (out / "a").read_bytes() == b"y" * 1000
+
+    @pytest.mark.parametrize("slow", ["head", "content"])
+    def test_a_response_that_comes_slowly(self, site: Site, out: Path, slow: str) -> None:
+        def trickle(exchange: Exchange) -> bool:
+            parts = [head("200 OK", {"Content-Length": "12"}), b"x" * 12]
+            for number, name in enumerate(("head", "content")):
+                size = 4 if slow == name else 100
+                for begin in range(0, len(parts[number]), size):
+                    exchange.sock.sendall(parts[number][begin : begin + size])
+                    time.sleep(0.15 if slow == name else 0)
+            return True
+
+        site.resources["/a"] = trickle
+        done = fetch(out, f"{site.url}/a", "--idle-timeout", "400ms", "--retry", "0")
+        assert (done.code, contents(out)) == (0, {"a": b"x" * 12}), done.stderr
 
     def test_connections_that_break_all_the_time(self, site: Site, out: Path) -> None:
         made = numbered(site, [str(number) for number in range(60)])
@@ -831,6 +934,14 @@ class TestConnections:
         # But for what may come at once.
         assert time.monotonic() - begin > len(LARGE) / (2 << 20) - 0.3
 
+    def test_a_rate_for_small_files(self, site: Site, out: Path) -> None:
+        made = numbered(site, [str(number) for number in range(100)], 2000)
+        begin = time.monotonic()
+        done = fetch(out, *(f"{site.url}/{name}" for name in made), "--limit-rate", "100k")
+        assert done.code == 0
+        # But for what may come at once, and for what each connection has under way at the end.
+        assert time.monotonic() - begin > 200_000 / (100 << 10) - 0.25 - 1.0
+
     def test_credentials_are_not_shown(self, site: Site, out: Path) -> None:
         url = site.url.replace("//", "//user:secret@")
         done = fetch(out, f"{url}/gone", "--format", "jsonl", "-v")
@@ -879,7 +990,10 @@ class TestEnding:
         assert len(site.requests("/a")) == 1
         assert contents(out) == {**made, "large": LARGE}
 
-    def test_two_runs_do_not_get_in_each_others_way(self, site: Site, out: Path) -> None:
+    @pytest.mark.parametrize("journal", [(), ("--no-journal",)], ids=["journal", "no-journal"])
+    def test_two_runs_do_not_get_in_each_others_way(
+        self, site: Site, out: Path, journal: tuple[str, ...]
+    ) -> None:
         numbered(site, ["b"])
         held = threading.Event()
 
@@ -894,7 +1008,7 @@ class TestEnding:
             while not site.log:
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
-            done = fetch(out, f"{site.url}/b")
+            done = fetch(out, f"{site.url}/b", *journal)
             assert (done.code, "another 'httpio fetch'" in done.stderr) == (2, True)
             held.set()
             assert finish(process).code == 0

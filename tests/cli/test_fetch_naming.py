@@ -118,3 +118,11 @@ def test_a_bad_url_is_told_with_its_line(output: Path) -> None:
     with pytest.raises(CommandError, match="list:7: bad URL") as info:
         Places(str(output), create=False).place([Entry("ftp://x/y", "list:7")])
     assert info.value.code is ExitCode.BAD_URL
+
+
+def test_mirrors_are_looked_at_before_anything_is_fetched(output: Path) -> None:
+    places = Places(str(output), create=False)
+    (wanted,) = places.place([Entry("http://x/y", "list:7", mirrors=("http://z/y",))])
+    assert [str(mirror) for mirror in wanted.mirrors] == ["http://z/y"]
+    with pytest.raises(CommandError, match="list:7: bad URL"):
+        places.place([Entry("http://x/z", "list:7", mirrors=("ftp://x/z",))])

@@ -50,6 +50,8 @@ class TestJudging:
         [
             (response(200), Verdict.CONTENT),
             (response(203), Verdict.CONTENT),
+            (response(202), Verdict.FAILURE),
+            (response(204), Verdict.FAILURE),
             (response(206, Content_Range="bytes 0-9/10"), Verdict.FAILURE),
             (response(301, Location="/y"), Verdict.REDIRECT),
             (response(308, Location="/y"), Verdict.REDIRECT),
@@ -74,15 +76,21 @@ class TestJudging:
     @pytest.mark.parametrize(
         ("answer", "verdict"),
         [
-            (response(206, Content_Range="bytes 5-9/10"), Verdict.REST),
-            (response(206, Content_Range="bytes 5-7/10"), Verdict.REST),
-            (response(206, Content_Range="bytes 5-9/*"), Verdict.REST),
-            (response(206, Content_Range="bytes 5-9/10", ETag='"v"'), Verdict.REST),
-            (response(206, Content_Range="bytes 5-9/10", ETag='"w"'), Verdict.START_AGAIN),
-            (response(206, Content_Range="bytes 4-9/10"), Verdict.START_AGAIN),
-            (response(206, Content_Range="bytes 5-9/11"), Verdict.START_AGAIN),
-            (response(206, Content_Range="lines 5-9/10"), Verdict.START_AGAIN),
-            (response(206), Verdict.START_AGAIN),
+            (response(206, 5, Content_Range="bytes 5-9/10"), Verdict.REST),
+            (response(206, None, Content_Range="bytes 5-9/10"), Verdict.REST),
+            (response(206, 3, Content_Range="bytes 5-7/10"), Verdict.REST),
+            (response(206, 5, Content_Range="bytes 5-9/*"), Verdict.REST),
+            (response(206, 5, Content_Range="bytes 5-9/10", ETag='"v"'), Verdict.REST),
+            (response(206, 5, Content_Range="bytes 5-9/10", ETag='"w"'), Verdict.START_AGAIN),
+            (response(206, 6, Content_Range="bytes 4-9/10"), Verdict.START_AGAIN),
+            (response(206, 5, Content_Range="bytes 5-9/11"), Verdict.START_AGAIN),
+            (response(206, 5, Content_Range="lines 5-9/10"), Verdict.START_AGAIN),
+            # Not what it says: more or less of it, more than there is, nothing.
+            (response(206, 6, Content_Range="bytes 5-9/10"), Verdict.START_AGAIN),
+            (response(206, 4, Content_Range="bytes 5-9/10"), Verdict.START_AGAIN),
+            (response(206, 6, Content_Range="bytes 5-10/10"), Verdict.START_AGAIN),
+            (response(206, 0, Content_Range="bytes 5-4/10"), Verdict.START_AGAIN),
+            (response(206, 5), Verdict.START_AGAIN),
             (response(416), Verdict.START_AGAIN),
             (response(200), Verdict.CONTENT),
         ],
@@ -90,11 +98,19 @@ class TestJudging:
     def test_resuming(self, answer: HTTPResponse, verdict: Verdict) -> None:
         assert judge(answer, job(resume=RESUME)) is verdict
 
+    def test_a_part_of_nobody_knows_how_much(self) -> None:
+        unknown = job(resume=Resume(5, '"v"', None))
+        answer = response(206, 5, Content_Range="bytes 5-9/10")
+        assert judge(answer, unknown) is Verdict.REST
+        answer = response(206, 5, Content_Range="bytes 5-9/*")
+        assert judge(answer, unknown) is Verdict.START_AGAIN
+
     def test_sizes(self) -> None:
-        assert complete_size(response(200, 7)) == 7
-        assert complete_size(response(200, None)) is None
-        assert complete_size(response(206, 5, Content_Range="bytes 5-9/10")) == 10
-        assert complete_size(response(206, 5, Content_Range="bytes 5-9/*")) is None
+        assert complete_size(response(200, 7), None) == 7
+        assert complete_size(response(200, None), None) is None
+        unknown = Resume(5, '"v"', None)
+        assert complete_size(response(206, 5, Content_Range="bytes 5-9/10"), unknown) == 10
+        assert complete_size(response(206, 5, Content_Range="bytes 5-9/*"), RESUME) == 10
 
     def test_hints(self) -> None:
         url = parse_url("http://user:secret@localhost/x")
@@ -102,6 +118,7 @@ class TestJudging:
             "http://localhost/x: the server answered 401 Reason; "
             "give credentials with --user or --netrc"
         )
+        assert refused(response(204), url).code is ExitCode.HTTP_ERROR
         assert "--location" in refused(response(302), url).hint
         assert refused(response(206), url).code is ExitCode.RANGE_FAILED
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from email.message import Message
 
 import pytest
 
@@ -22,11 +21,8 @@ BASE64 = base64.b64encode(DIGEST).decode()
 MD5 = base64.b64encode(hashlib.md5(CONTENT).digest()).decode()
 
 
-def fields(**values: str) -> Message:
-    message = Message()
-    for name, value in values.items():
-        message[name.replace("_", "-")] = value
-    return message
+def fields(**values: str) -> list[tuple[str, str]]:
+    return [(name.replace("_", "-"), value) for name, value in values.items()]
 
 
 class TestChecksums:

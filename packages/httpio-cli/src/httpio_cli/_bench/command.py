@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from httpio_cli._options import (
     connection_options,
     request_options,
 )
-from httpio_cli._running import reporting
+from httpio_cli._running import reporting, stdout
 from httpio_cli._urls import parse_url
 from httpio_cli._values import COUNT, SECONDS
 
@@ -170,6 +171,8 @@ def command(
     """
     with reporting(OutputOptions(silent=silent, show_error=show_error, verbose=verbose)):
         output = None if output == "-" else output
+        if rate is not None and not isfinite(rate):
+            raise CommandError(ExitCode.USAGE, f"a rate of {rate} is none", "give -q 100")
         if duration == 0:
             raise CommandError(
                 ExitCode.USAGE, "a duration of 0 seconds measures nothing", "give -z 10s"
@@ -190,6 +193,9 @@ def command(
             options=connection,
         )
         _check(load, depths, output_format, output)
+        if output is None:
+            # Now, and not after minutes of load.
+            stdout()
         for path in (output, report):
             if path is not None:
                 _check_writable(path)
@@ -235,7 +241,11 @@ def _urls(url: str | None, urls_from_file: str | None) -> tuple[URL, ...]:
 
 def _read(path: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        if path != "-":
+            return Path(path).read_bytes()
+        if sys.stdin is None:
+            raise CommandError(ExitCode.READ_FAILED, "stdin is closed", "give a file")
+        return sys.stdin.buffer.read()
     except OSError as exc:
         raise cannot_read(path, exc) from exc
 

@@ -5,6 +5,7 @@ A histogram counts microseconds, from 1 to an hour, with three significant digit
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from math import sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 #: Microseconds.
 _LONGEST: Final = 3_600_000_000
+_MEAN_LINE: Final = re.compile(r"^#\[Mean .*\]$", re.MULTILINE)
 _DIGITS: Final = 3
 #: Points of a curve for each halving of what is left to 100 %.
 _TICKS: Final = 5
@@ -87,7 +89,9 @@ class Distribution:
         """Return the text that the plotter of HdrHistogram reads, in milliseconds."""
         text = BytesIO()
         self._histogram.output_percentile_distribution(text, 1000.0)
-        return text.getvalue().decode("ascii")
+        # The package leaves the deviation in microseconds.
+        said = f"#[Mean    = {self.mean:12.3f}, StdDeviation   = {self.deviation:12.3f}]"
+        return _MEAN_LINE.sub(said, text.getvalue().decode("ascii"))
 
     def encoded(self) -> str:
         """Return the histogram itself, in microseconds: compressed (V2) and in base64."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from httpio._replay import retry_after
 from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
-from httpio_cli._urls import parse_url
 
 from ._lane import Lane
 from ._limits import RateLimit
@@ -145,7 +144,7 @@ class Fetcher:
         origin = self._origins.get(job.url.origin)
         if origin is None:
             settings = self.settings
-            origin = OriginQueue(settings.parallel_max, settings.depth)
+            origin = OriginQueue(settings.parallel_max, settings.depth, settings.limit_rate)
             self._origins[job.url.origin] = origin
         origin.add(job)
         if len(origin.lanes) < min(origin.lane_limit, origin.unfinished):
@@ -160,11 +159,15 @@ class Fetcher:
             async with self._slots:
                 await lane.run()
         except Exception as exc:  # noqa: BLE001  # raised again where the run is awaited
-            self._error = exc
-            self._ended.set()
+            self._fail(exc)
         finally:
             if lane in origin.lanes:
                 origin.lanes.remove(lane)
+
+    def _fail(self, exc: Exception) -> None:
+        """End the run because of *exc*, which concerns all files."""
+        self._error = self._error or exc
+        self._ended.set()
 
     def new_connection(self) -> int:
         """Return the number of a network connection that was opened just now."""
@@ -232,7 +235,11 @@ class Fetcher:
         """*job* is done with."""
         self._origins[job.url.origin].settled()
         self._left -= 1
-        self._recorder.record(result)
+        try:
+            self._recorder.record(result)
+        except Exception as exc:  # noqa: BLE001  # raised again where the run is awaited
+            # Not from here: it would be taken for something that the connection is to blame for.
+            self._fail(exc)
         if not self._left:
             self._ended.set()
 
@@ -242,7 +249,7 @@ class Fetcher:
         """*job* cannot be had from where it was asked for."""
         if job.mirrors:
             self._origins[job.url.origin].settled()
-            job.url, job.resume, job.failures = parse_url(job.mirrors.pop(0)), None, 0
+            job.url, job.resume, job.failures, job.redirects = job.mirrors.pop(0), None, 0, 0
             job.home, job.trusted = job.url.origin, True
             self._add(job)
             return

@@ -59,7 +59,7 @@ class Job:
         #: The origin that the operator has named. Only there, credentials may be shown.
         self.home: Origin = wanted.url.origin
         self.trusted = True
-        self.mirrors = list(wanted.entry.mirrors)
+        self.mirrors = list(wanted.mirrors)
         #: Header fields that make the request conditional.
         self.conditions: tuple[tuple[str, str], ...] = ()
         self.resume: Resume | None = None

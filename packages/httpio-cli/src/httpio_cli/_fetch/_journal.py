@@ -18,6 +18,7 @@ import errno
 import fcntl
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from httpio_cli._errors import CommandError, cannot_write
@@ -25,7 +26,7 @@ from httpio_cli._exit_codes import ExitCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Final, TypeAlias
 
     #: What a record is about: name relative to the output directory, and URL.
@@ -46,6 +47,33 @@ class Begun:
 
     validator: str
     size: int | None
+
+
+@contextmanager
+def locked(directory: str) -> Iterator[None]:
+    """Have *directory* for this process alone: two that write the same ``.part`` would mix them.
+
+    Its journal does not see to that, if they have none or different ones. Raises `CommandError`.
+    """
+    fd = -1
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        os.close(fd)
+        raise CommandError(
+            ExitCode.USAGE,
+            f"another 'httpio fetch' is at work in {directory!r}",
+            "wait for it, or give another --output-dir",
+        ) from exc
+    except OSError:
+        # It may be written to and not read, or there are no locks here: nothing can be done.
+        pass
+    try:
+        yield
+    finally:
+        if fd >= 0:
+            os.close(fd)
 
 
 class Journal:

@@ -43,6 +43,7 @@ class Wanted:
     path: str
     part: str
     key: Key
+    mirrors: tuple[URL, ...] = ()
 
 
 class Places:
@@ -53,22 +54,23 @@ class Places:
         self._given: Final = directory
         if create:
             _make(directory)
-        self._root: Final = os.path.realpath(directory)
-        if not os.path.isdir(self._root):
+        #: The directory, with all symbolic links followed.
+        self.root: Final = os.path.realpath(directory)
+        if not os.path.isdir(self.root):
             raise CommandError(
                 ExitCode.WRITE_FAILED,
                 f"there is no directory {directory!r}",
                 "--create-dirs makes it",
             )
         #: Where each directory that a list names is, with all symbolic links followed.
-        self._parents: Final[dict[str, str]] = {"": self._root}
+        self._parents: Final[dict[str, str]] = {"": self.root}
         #: Which line has taken a path.
         self._taken: Final[dict[str, str]] = {}
 
     @property
     def journal(self) -> str:
         """Where the journal is, unless somebody wants it elsewhere."""
-        return os.path.join(self._root, JOURNAL_NAME)
+        return os.path.join(self.root, JOURNAL_NAME)
 
     def place(self, entries: Iterable[Entry]) -> list[Wanted]:
         """Return *entries* with their places. Raises `CommandError`."""
@@ -82,7 +84,7 @@ class Places:
 
     def _place(self, number: int, entry: Entry) -> Wanted:
         try:
-            url = parse_url(entry.url)
+            url, *mirrors = map(parse_url, (entry.url, *entry.mirrors))
         except CommandError as exc:
             raise CommandError(exc.code, f"{entry.where}: {exc.what}", exc.hint) from exc
         out = self._out(entry, url)
@@ -96,7 +98,9 @@ class Places:
                 f"{entry.where}: {other} goes to the same file, {out!r}",
                 "give each a name of its own: 'URL -> NAME' in the list",
             )
-        return Wanted(number, entry, url, out, path, path + PART_SUFFIX, (out, str(url)))
+        return Wanted(
+            number, entry, url, out, path, path + PART_SUFFIX, (out, str(url)), tuple(mirrors)
+        )
 
     def _out(self, entry: Entry, url: URL) -> str:
         out = entry.out
@@ -128,8 +132,8 @@ class Places:
         )
 
     def _resolve(self, parent: str, entry: Entry) -> str:
-        place = os.path.realpath(os.path.join(self._root, parent))
-        if os.path.commonpath((self._root, place)) != self._root:
+        place = os.path.realpath(os.path.join(self.root, parent))
+        if os.path.commonpath((self.root, place)) != self.root:
             # By a symbolic link.
             raise self._escapes(entry, f"{parent}/")
         self._parents[parent] = place
@@ -141,7 +145,7 @@ class Places:
         reserved.update((each.part, f"the beginning of {each.out!r}") for each in wanted)
         # A directory that is needed, and all that it is in.
         for parent, place in self._parents.items():
-            while place != self._root and place not in reserved:
+            while place != self.root and place not in reserved:
                 reserved[place] = f"the directory for {parent + '/'!r}"
                 place = os.path.dirname(place)
         for each in wanted:

@@ -41,11 +41,13 @@ class OriginQueue:
     """Files of one origin.
 
     *lanes* is how many connections there are to be, *depth* how many requests are to be under way
-    on each, `None` for what suits the files.
+    on each, `None` for what suits the files. With a limit, *rate* is how many bytes may come in a
+    second: what was asked for comes whether or not it is taken, so it is not to be more than that.
     """
 
-    def __init__(self, lanes: int, depth: int | None) -> None:
+    def __init__(self, lanes: int, depth: int | None, rate: int | None = None) -> None:
         self.lane_limit: Final = lanes
+        self._window: Final = _WINDOW if rate is None else min(_WINDOW, rate // lanes)
         self._fixed_depth: Final = depth
         self.lanes: Final[list[Giver]] = []
         self._ready: Final[deque[Job]] = deque()
@@ -133,7 +135,7 @@ class OriginQueue:
         if self._responses < _ENOUGH:
             return _FIRST_DEPTH
         # Two at the least: the server has the next request when it is done with one.
-        return min(max(_WINDOW * self._responses // max(self._bytes, 1), 2), _LARGEST_DEPTH)
+        return min(max(self._window * self._responses // max(self._bytes, 1), 2), _LARGEST_DEPTH)
 
     def suits(self, depth: int) -> bool:
         """Return whether *depth* is not far from what it should be."""

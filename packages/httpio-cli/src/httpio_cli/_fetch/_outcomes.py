@@ -227,5 +227,10 @@ class Recorder:
         """Take a result that is final."""
         self._open.discard(result.wanted.number)
         self.summary.add(result)
-        for listener in self.listeners:
-            listener(result)
+        for listener in list(self.listeners):
+            try:
+                listener(result)
+            except BaseException:
+                # It is not to hear of the others, which are recorded all the same.
+                self.listeners.remove(listener)
+                raise

@@ -75,7 +75,7 @@ def _continues(response: HTTPResponse, resume: Resume) -> bool:
         return False
     size = resume.size if found[3] is None else int(found[3])
     # Without a size, nothing would tell whether more is to come.
-    if size is None or end > size or resume.size not in (None, size):
+    if size is None or not begin < end <= size or resume.size not in (None, size):
         return False
     etag = fields["ETag"]
     return etag is None or not resume.validator.startswith('"') or etag == resume.validator

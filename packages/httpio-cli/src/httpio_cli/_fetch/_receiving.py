@@ -46,7 +46,7 @@ def take_whole(
     limit = fetcher.settings.max_filesize
     for job, response, content in whole:
         job.transferred += len(content)
-        expected = (*job.wanted.entry.checksums, *digests_of(response.headers))
+        expected = (*job.wanted.entry.checksums, *digests_of(response.fields))
         mismatch = mismatch_of(content, expected) if expected else None
         wrong_size = _wrong_size(job, len(content))
         if limit is not None and len(content) > limit:
@@ -133,7 +133,7 @@ async def receive(
         lane.leave()
         fetcher.failed(job, _too_large(job, size, limit), status=response.status)
         return
-    verifier = Verifier((*job.wanted.entry.checksums, *digests_of(response.headers, partial=rest)))
+    verifier = Verifier((*job.wanted.entry.checksums, *digests_of(response.fields, partial=rest)))
     offset = 0
     if resume is not None:
         offset = job.was_resumed = resume.offset
@@ -171,7 +171,9 @@ def _begin(fetcher: Fetcher, job: Job, response: HTTPResponse, size: int | None)
     """Note that the part is the beginning of this response from now on, if it can be resumed."""
     fields = response.headers
     validator = strong_validator(fields["ETag"], fields["Last-Modified"], fields["Date"])
-    fetcher.store.begin(job.wanted, Begun(validator or "", size))
+    # Another run asks the first URL again, of which the validator of a mirror says nothing.
+    is_of_mirror = len(job.mirrors) < len(job.wanted.mirrors)
+    fetcher.store.begin(job.wanted, Begun("" if is_of_mirror else validator or "", size))
     return None if validator is None else Resume(0, validator, size)
 
 

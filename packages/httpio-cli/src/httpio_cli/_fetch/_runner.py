@@ -6,19 +6,20 @@ import asyncio
 import signal
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from httpio_cli._errors import CommandError, cannot_write
 from httpio_cli._exit_codes import ExitCode
 from httpio_cli._json_output import document, write_json
+from httpio_cli._running import stdout_failed
 from httpio_cli._terminal import can_redraw, error, note
 
 from ._conditions import Etags
 from ._fetcher import Fetcher
 from ._jobs import Job, Resume
-from ._journal import Begun, Journal
+from ._journal import Begun, Journal, locked
 from ._naming import Places
 from ._outcomes import Outcome, Recorder, Result, in_units
 from ._storing import Store, file_size, part_size, verify_beginning
@@ -80,9 +81,11 @@ class Run:
         self._output: Final = output
         self._started: Final = time.monotonic()
         self._live: LiveTable | None = None
-        places = Places(options.output_dir, create=options.create_dirs)
-        self._wanted: Final = places.place(entries)
-        self._journal_path: Final = places.journal if options.journal is None else options.journal
+        self._places: Final = Places(options.output_dir, create=options.create_dirs)
+        self._wanted: Final = self._places.place(entries)
+        self._journal_path: Final = (
+            self._places.journal if options.journal is None else options.journal
+        )
         self._recorder: Final = Recorder(len(self._wanted))
         self._etags: Final = (
             None
@@ -95,9 +98,10 @@ class Run:
         recorder = self._recorder
         failure: CommandError | None = None
         with ExitStack() as stack:
+            stack.enter_context(locked(self._places.root))
             self._open_report(stack)
             if self._output.format == "jsonl":
-                recorder.listeners.append(lambda result: write_json(_file(result), sys.stdout))
+                recorder.listeners.append(_print)
             if self._output.verbose and not self._output.silent:
                 recorder.listeners.append(_tell)
             journal = Journal(self._journal_path) if self._journal_path else None
@@ -134,14 +138,14 @@ class Run:
         if path is None:
             return
         if path == "-":
-            stream: TextIO = sys.stdout
-        else:
-            try:
-                # A line is written when its file is done with, whatever becomes of this process.
-                stream = open(path, "w", encoding="utf-8", buffering=1)  # noqa: SIM115  # see below
-            except OSError as exc:
-                raise cannot_write(path, exc) from exc
-            stack.enter_context(stream)
+            self._recorder.listeners.append(_print)
+            return
+        try:
+            # A line is written when its file is done with, whatever becomes of this process.
+            stream = open(path, "w", encoding="utf-8", buffering=1)  # noqa: SIM115  # see below
+        except OSError as exc:
+            raise cannot_write(path, exc) from exc
+        stack.callback(_close, stream)
 
         def report(result: Result) -> None:
             try:
@@ -192,7 +196,9 @@ class Run:
     def _record_unfinished(self) -> None:
         for wanted in self._wanted:
             if self._recorder.is_open(wanted):
-                self._record(wanted, Outcome.UNFINISHED, part_size(wanted))
+                # Why the run has ended is known, and told.
+                with suppress(CommandError):
+                    self._record(wanted, Outcome.UNFINISHED, part_size(wanted))
 
     # Fetching
 
@@ -258,6 +264,19 @@ class Run:
 
 def _file(result: Result) -> dict[str, object]:
     return document("fetch", result.as_dict())
+
+
+def _close(report: TextIO) -> None:
+    # A line that could not be written was told of, and would be written once more.
+    with suppress(OSError):
+        report.close()
+
+
+def _print(result: Result) -> None:
+    try:
+        write_json(_file(result), sys.stdout)
+    except OSError as exc:
+        raise stdout_failed(exc) from exc
 
 
 def _tell(result: Result) -> None:

@@ -48,6 +48,8 @@ def entries_of_file(
     name = "stdin" if path == "-" else path
     try:
         if path == "-":
+            if sys.stdin is None:
+                raise CommandError(ExitCode.READ_FAILED, "stdin is closed", "give a list in a file")
             data = sys.stdin.buffer.read()
         else:
             with open(path, "rb") as file:

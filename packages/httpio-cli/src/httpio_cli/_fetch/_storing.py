@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from ._verification import Verifier
 
 # O_NOFOLLOW: a link in the place of a beginning would have somebody else's file written to.
-_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+# O_NONBLOCK: a pipe there would have us wait for whoever reads it.
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _PIECE_SIZE: Final = 1 << 20
 _CONCERN_ALL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE))
 

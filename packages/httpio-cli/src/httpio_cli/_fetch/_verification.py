@@ -13,7 +13,6 @@ from dataclasses import dataclass
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from email.message import Message
     from typing import Final
 
     from _typeshed import ReadableBuffer
@@ -83,24 +82,34 @@ def parse_checksum(text: str, origin: str = "the list") -> Checksum:
     return Checksum(algorithm, bytes.fromhex(digits), origin)
 
 
-def digests_of(fields: Message, *, partial: bool = False) -> list[Checksum]:
+#: The fields that have any, in lower case.
+_DIGEST_FIELDS: Final = frozenset(("repr-digest", "content-digest", "content-md5"))
+
+
+def digests_of(fields: Iterable[tuple[str, str]], *, partial: bool = False) -> list[Checksum]:
     """Return what the header or trailer *fields* of a response say of its content.
 
     Of the whole representation, if *partial* (status 206): what is about the part that was
     transferred tells nothing of the file then. Malformed digests say nothing.
     """
+    present: dict[str, list[str]] = {}
+    for field, value in fields:
+        lower = field.lower()
+        if lower in _DIGEST_FIELDS:
+            present.setdefault(lower, []).append(value)
+    if not present:
+        return []
     found: list[Checksum] = []
     names = ("Repr-Digest",) if partial else ("Repr-Digest", "Content-Digest")
     for name in names:
-        values: list[str] | None = fields.get_all(name)
+        values = present.get(name.lower())
         if values:
             checksum = _preferred(", ".join(values), name)
             if checksum is not None and all(checksum.value != each.value for each in found):
                 found.append(checksum)
-    if not partial:
+    if not partial and "content-md5" in present:
         # RFC 1864 §2: of the content as it is transferred.
-        value: str | None = fields["Content-MD5"]
-        digest = None if value is None else _decoded(value.strip(), 16)
+        digest = _decoded(present["content-md5"][0].strip(), 16)
         if digest is not None:
             found.append(Checksum("md5", digest, "Content-MD5"))
     return found
