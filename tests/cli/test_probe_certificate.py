@@ -84,8 +84,12 @@ def test_no_certificate(blob: bytes) -> None:
         read_certificate(blob)
 
 
-def facts(*days: int) -> TLSFacts:
-    chain = tuple(read_certificate(make(EC, days=each, subject=f"c{each}")) for each in days)
+def facts(*days: int, names: tuple[str, ...] = ("x.example",)) -> TLSFacts:
+    own: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+    chain = tuple(
+        read_certificate(make(EC, names=own or None, days=each, subject=f"c{each}"))
+        for each in days
+    )
     return TLSFacts("TLSv1.3", "AES", 256, None, chain)
 
 
@@ -97,6 +101,8 @@ def facts(*days: int) -> TLSFacts:
         (facts(-1), Verdict.FAIL, "expired 2029-12-31"),
         (facts(100, 20), Verdict.WARN, "(CN=c20, above it)"),
         (facts(), Verdict.UNKNOWN, "no certificate"),
+        # RFC 9110 §4.3.4: what the subject is called must not be relied on.
+        (facts(100, names=()), Verdict.WARN, "for no name"),
         (replace(facts(100), verified=False), Verdict.UNKNOWN, "not verified"),
         (replace(facts(100), verified=False, problem="bad"), Verdict.FAIL, "not trusted: bad"),
     ],

@@ -462,6 +462,14 @@ class TestExpect100:
         assert result.verdict is Verdict.FAIL
         assert result.facts["continue"] is False
 
+    def test_a_server_that_is_slow_anyway(self) -> None:
+        def slowly(asked: Asked) -> Answer | None:
+            time.sleep(0.3)  # more than there is patience for
+            return sends_continue(asked)
+
+        result = check("expect-100", plain, early=slowly, resources=UPLOAD)
+        assert result.verdict is Verdict.PASS
+
     def test_417(self) -> None:
         refusal = last(b"")
         refusal = Answer(refusal.data.replace(b"200 OK", b"417 Expectation Failed"), Then.CLOSE)
@@ -576,6 +584,22 @@ class TestChunkedTrailers:
 
         assert check("chunked-trailers", answer).verdict is Verdict.UNKNOWN
 
+    def test_an_answer_before_the_end_of_it_tells_nothing(self) -> None:
+        def early(asked: Asked) -> Answer | None:
+            refusal = ok(b"", status="405 Method Not Allowed")
+            return Answer(refusal) if asked.method == "OPTIONS" else None
+
+        # A unix socket cannot hold back what is sent, so the answer may or may not come before the end.
+        result = check("chunked-trailers", plain, early=early)
+        assert result.verdict in (Verdict.UNKNOWN, Verdict.PASS)
+
+    def test_nothing_else_is_asked_between_the_two(self) -> None:
+        with serving(plain) as server:
+            run_check(CHECKS["chunked-trailers"], Subject(target_of(server), QUICK, UPLOAD))
+            methods = [asked.method for asked in server.asked]
+        # The connection would be idle meanwhile, which a server may end.
+        assert methods.index("PUT") == len(methods) - 2
+
     def test_content_taken_for_a_request(self) -> None:
         def answer(asked: Asked) -> bytes | Answer:
             if asked.method == "OPTIONS":
@@ -668,3 +692,14 @@ class TestBroken:
             return ok(b"x", *fields, status="206 Partial Content")
 
         assert check(check_id, answer).verdict is not Verdict.SKIPPED
+
+
+def test_evidence_has_no_credentials() -> None:
+    def talkative(asked: Asked) -> bytes:
+        # The second one is nobody's.
+        return made(asked) + ok(b"x", "Set-Cookie: sid=opensesame")
+
+    result = check("keepalive", talkative)
+    assert result.verdict is Verdict.FAIL
+    assert "Set-Cookie: [redacted]" in result.evidence
+    assert "opensesame" not in result.evidence

@@ -436,7 +436,7 @@ class TestFailures:
         server = scripted_server(expect_head(), send(OK[:-2]), close())
         done = probe(url_of(server), "--check", "none")
         assert done.returncode == 18
-        assert "after 3 bytes" in one_line(done.stderr)
+        assert "ended after 3 of 5 bytes of content" in one_line(done.stderr)
 
     def test_no_answer(self, scripted_server: ServerFactory) -> None:
         server = scripted_server(expect_head(), close())
@@ -445,6 +445,28 @@ class TestFailures:
     def test_nonsense(self, scripted_server: ServerFactory) -> None:
         server = scripted_server(expect_head(), send(b"SSH-2.0-x\r\n"), close())
         assert probe(url_of(server)).returncode == 8
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("-X", "A B"),
+            ("-X", "CONNECT"),
+            ("--warn", "5", "--crit", "1"),
+            ("--cert-warn", "1", "--cert-crit", "5"),
+        ],
+    )
+    def test_nonsense_is_not_tried(self, arguments: tuple[str, ...]) -> None:
+        url = "http://127.0.0.1:1/"
+        done = probe(*arguments, url)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert arguments[0].lstrip("-") in one_line(done.stderr) or arguments[1] in done.stderr
+        done = probe("--monitor", *arguments, url)
+        assert (done.returncode, done.stderr) == (3, "")
+        assert one_line(done.stdout).startswith("HTTP UNKNOWN - ")
+
+    def test_metrics_of_the_same_url_twice(self) -> None:
+        done = probe("--format", "prom", "http://127.0.0.1:1", "http://127.0.0.1:1/")
+        assert (done.returncode, done.stdout) == (2, "")
 
     def test_time_is_up(self, scripted_server: ServerFactory) -> None:
         server = scripted_server(expect_head(), expect_end())
@@ -588,3 +610,24 @@ class TestRequest:
 def _hello() -> tuple[Step, ...]:
 
     return (expect(b"data"), send(OK), drain())
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("httpio probe --check ke", ["keepalive"]),
+        ("httpio probe --check keepalive,pipeline-d", ["keepalive,pipeline-depth"]),
+        ("httpio probe --check a", ["all"]),
+        ("httpio probe --skip a", []),
+    ],
+)
+def test_completion_of_checks(words: str, found: list[str]) -> None:
+    variables = {
+        "_HTTPIO_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    done = subprocess.run(
+        [HTTPIO], env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+    assert [line.partition(",")[2] for line in done.stdout.splitlines() if line] == found

@@ -138,6 +138,18 @@ def test_several() -> None:
     ]
 
 
+def test_several_of_which_one_fails() -> None:
+    error = CommandError(ExitCode.CONNECT_FAILED, f"{URL}: no connection", "look")
+    failed = replace(SAMPLE, response=None, error=error)
+    _, text = plugin_output([watched(failed, Expectations())] * 2, Expectations(), NOW)
+    assert text.splitlines()[1:] == [f"CRITICAL - {URL}: no connection"] * 2
+
+
+def test_a_request_that_makes_no_sense_says_nothing_of_the_server() -> None:
+    sample = replace(SAMPLE, response=None, error=CommandError(ExitCode.USAGE, "no such method"))
+    assert worst(judge(sample, 1.0, Expectations())) is State.UNKNOWN
+
+
 def test_a_server_writes_neither_lines_nor_perfdata() -> None:
     assert plugin_text("a|time=0s\nOK - fine\x1b[0m") == "a¦time=0s OK - fine\\x1b[0m"
     sample = replace(SAMPLE, response=replace(RESPONSE, status=500, reason="no | time=0"))

@@ -83,10 +83,11 @@ LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
     ("answer", "ending", "code"),
     [
         (b"", close, ExitCode.EMPTY_RESPONSE),
-        (b"", reset, ExitCode.EMPTY_RESPONSE),
+        (b"", reset, ExitCode.RECEIVE_FAILED),
         (LENGTH + b"he", close, ExitCode.PARTIAL),
-        (LENGTH + b"he", reset, ExitCode.PARTIAL),
-        (b"HTTP/1.1 200 O", close, ExitCode.RECEIVE_FAILED),
+        (LENGTH + b"he", reset, ExitCode.RECEIVE_FAILED),
+        (b"HTTP/1.1 200 O", close, ExitCode.EMPTY_RESPONSE),
+        (b"HTTP/1.1 200 O", reset, ExitCode.RECEIVE_FAILED),
         (b"nonsense\r\n\r\n", close, ExitCode.BAD_RESPONSE),
     ],
 )
@@ -100,6 +101,18 @@ def test_failures(
     assert sample.error.code is code
     assert sample.phases[-1].finished is False
     assert "\n" not in str(sample.error)
+    # That is for programmers.
+    assert "reset()" not in str(sample.error)
+
+
+def test_what_is_quoted_has_no_credentials(scripted_server: ServerFactory) -> None:
+    head = b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=opensesame\0\r\nContent-Length: 0\r\n\r\n"
+    server = scripted_server(expect_head(), send(head), drain())
+    sample = take_sample(target_of(server), Request())
+    assert sample.error is not None
+    assert sample.error.code is ExitCode.BAD_RESPONSE
+    assert "Set-Cookie" in sample.error.what
+    assert "opensesame" not in str(sample.error)
 
 
 def test_endless_content(scripted_server: ServerFactory) -> None:
@@ -168,6 +181,7 @@ def test_no_way_from_https_to_http(scripted_server: ServerFactory) -> None:
     (sample,) = follow(lambda hop: target_of(server), url, Request(), 5)
     assert sample.error is not None
     assert "not followed" in sample.error.what
+    assert sample.error.code is ExitCode.TOO_MANY_REDIRECTS
 
 
 def test_location_that_is_none(scripted_server: ServerFactory) -> None:

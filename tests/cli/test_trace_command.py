@@ -9,7 +9,9 @@ import signal
 import socket
 import stat
 import subprocess
+from base64 import b64decode
 from itertools import pairwise
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -205,6 +207,109 @@ def test_a_connection_that_ends_between_two_responses(scripted_server: ServerFac
     result = trace(url_of(server.port, "/a"), url_of(server.port, "/b"))
     assert "connection 2: " in result.stdout
     assert "the response before it was the last one of the connection" in result.stdout
+
+
+def test_pipelined_requests_behind_a_response_that_ends_the_connection(
+    scripted_server: ServerFactory,
+) -> None:
+    # Its end is the end of the connection, of which nothing but that tells.
+    answer = b"HTTP/1.0 200 OK\r\n\r\n"
+    server = scripted_server(
+        expect_head(b"GET /a"), expect_head(b"GET /b"), send(answer + b"A"), close(),
+        accept(), expect_head(b"GET /b"), send(answer + b"B"), close(),
+    )  # fmt: skip
+    found = records(url_of(server.port, "/a"), url_of(server.port, "/b"))
+    assert [
+        (each["connection"], each["slot"], each["status"]) for each in of_type(found, "exchange")
+    ] == [(1, 1, 200), (1, 2, None), (2, 1, 200)]
+
+
+def test_interim_responses_without_end(scripted_server: ServerFactory) -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    server = scripted_server(expect_head(), send(hint * 101), drain())
+    result = trace(url_of(server.port), code=8)
+    assert f"broke in slot 1 at received offset {100 * len(hint)}: " in result.stdout
+
+
+def test_the_time_is_up(scripted_server: ServerFactory) -> None:
+    server = scripted_server(expect_head(), expect_end())
+    result = trace(url_of(server.port), "-m", "0.5", code=28)
+    assert f"{url_of(server.port)}: not finished within 0.5 seconds; " in result.stderr
+
+
+def test_the_bytes_are_those_that_went_over_the_wire(farm: ServerFarm) -> None:
+    port = int(base(farm, "nginx").rpartition(":")[2])
+    with Relay(port) as relay:
+        urls = [
+            f"http://127.0.0.1:{relay.port}{path}" for path in ("/docs/0001", "/no", "/docs/0002")
+        ]
+        found = records(*urls, "-H", "Cookie: a=b", "--show-credentials", "--max-bytes", "100M")
+    for direction, wire in (("sent", relay.sent), ("received", relay.received)):
+        assert wire
+        for record in of_type(found, direction):
+            text = record.get("text")
+            shown = b64decode(record["base64"]) if text is None else text.encode()
+            assert shown == wire[record["start"] : record["end"]]
+        ends = [record["end"] for record in of_type(found, direction)]
+        assert max(ends) == len(wire)
+    for exchange in of_type(found, "exchange"):
+        head = exchange["received"]["parts"][0]
+        assert head["part"] == "response-head"
+        shown = bytes(relay.received[head["start"] : head["end"]])
+        assert shown.startswith(b"HTTP/1.1 %d " % exchange["status"])
+        assert shown.endswith(b"\r\n\r\n")
+
+
+class Relay:
+    """Passes one connection on to *port* of this machine, and keeps what went each way."""
+
+    def __init__(self, port: int) -> None:
+        self.sent = bytearray()
+        self.received = bytearray()
+        self._server = socket.create_connection(("127.0.0.1", port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(30)
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = Thread(target=self._serve)
+
+    def __enter__(self) -> Relay:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+    def _serve(self) -> None:
+        with self._listener, self._server:
+            client, _ = self._listener.accept()
+            with client:
+                back = Thread(target=self._pass_on, args=(self._server, client, self.received))
+                back.start()
+                self._pass_on(client, self._server, self.sent)
+                back.join(30)
+
+    @staticmethod
+    def _pass_on(source: socket.socket, to: socket.socket, kept: bytearray) -> None:
+        while data := source.recv(65536):
+            kept.extend(data)
+            to.sendall(data)
+        to.shutdown(socket.SHUT_WR)
+
+
+def test_a_target_in_a_trace_that_is_read_has_no_credentials(tmp_path: Path) -> None:
+    path = tmp_path / "trace"
+    path.write_bytes(
+        b"# httpio trace of process 7, begun 2025-01-31T12:00:00Z\n"
+        b" 0.000001 * request GET http://u:open@sesame@h/x\n"
+        b" 0.000002 > GET http://u:open@sesame@h/x HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n\n"
+        b" 0.000003 < HTTP/1.1 204 Fine\\r\\n\\r\\n\n"
+    )
+    for form in ("text", "json", "jsonl", "har"):
+        for kept in ("1M", "5"):
+            result = trace("--read", path, "--format", form, "--max-bytes", kept)
+            assert "sesame" not in result.stdout
+    assert "sesame" in trace("--read", path, "--show-credentials").stdout
 
 
 def test_the_methods(scripted_server: ServerFactory) -> None:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from httpio import FileTracer
 from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
+from httpio_cli._trace.dumps import write_ascii, write_hex
 from httpio_cli._trace.problems import Kind
 from httpio_cli._trace.recording import Ending, Event, Transfer
 from httpio_cli._trace.tracefile import read_trace
+from httpio_cli._trace.views import View
 
 from .trace_talk import pieces, request
 
@@ -119,6 +121,20 @@ def test_a_post_mortem() -> None:
     tracer.event("closed", "the network connection broke")
     ((_, problem),) = read(file.getvalue()).problems
     assert (problem.kind, problem.offset) == (Kind.RESET, len(HEAD) + 3)
+
+
+@pytest.mark.parametrize("begun", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_times_that_no_calendar_has(begun: str) -> None:
+    record = b" 99999999999999999999.000001 > GET / HTTP/1.1\\r\\n\n"
+    trace = f"# httpio trace of process 7, begun {begun}\n".encode() + record
+    view = View(read(trace))
+    for item in view:
+        # Whatever the time zone is.
+        assert view.moment(item.time).astimezone().year in (1, 9999)
+    for write in (write_hex, write_ascii):
+        stream = io.StringIO()
+        write(view, stream, with_time=True)
+        assert "GET /" in stream.getvalue() or "47 45 54" in stream.getvalue()
 
 
 RECORD = b"    0.000001 > a\n"

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from .content import Content
     from .settings import SavingOptions
 
-_METHOD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_RANGES: Final = re.compile(r"([0-9]+-[0-9]*|-[0-9]+)(,([0-9]+-[0-9]*|-[0-9]+))*")
+# Compiled where they are needed, which is seldom.
+_METHOD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_RANGES: Final = r"([0-9]+-[0-9]*|-[0-9]+)(,([0-9]+-[0-9]*|-[0-9]+))*"
 
 
 def choose_method(
@@ -33,7 +34,7 @@ def choose_method(
     if as_head:
         method = "HEAD"
     elif custom is not None:
-        if not _METHOD.fullmatch(custom) or custom == "CONNECT":
+        if not re.fullmatch(_METHOD, custom) or custom == "CONNECT":
             raise CommandError(ExitCode.USAGE, f"expected a method such as OPTIONS, got {custom!r}")
         method = custom
     elif method is None:
@@ -80,7 +81,7 @@ def check_saving(
             raise wrong("-C is for GET, and without -i")
     if saving.fail and saving.fail_with_body:
         raise wrong("--fail and --fail-with-body exclude each other")
-    if byte_range is not None and not _RANGES.fullmatch(byte_range):
+    if byte_range is not None and not re.fullmatch(_RANGES, byte_range):
         raise wrong(f"expected -r FROM-TO, FROM- or -LAST, in bytes, got {byte_range!r}")
     if saving.write_out is not None:
         from .write_out import check_format

@@ -9,6 +9,7 @@ from httpio import ConnectionTimedOut, HTTPIOError
 from httpio_cli._errors import CommandError, said_by
 
 from . import connection_checks, pipeline_checks, upload_checks
+from .fields import without_credentials
 from .model import CheckResult, Verdict
 from .subject import CannotCheck, CannotTell
 
@@ -71,6 +72,9 @@ def judge_certificate(facts: TLSFacts, now: datetime, warn_days: float) -> Findi
     if days < 0:
         return Verdict.FAIL, evidence, found
     if days < warn_days:
+        return Verdict.WARN, evidence, found
+    if not own.names:
+        evidence += "; the name in the subject counts for nothing"
         return Verdict.WARN, evidence, found
     if not facts.verified:
         return Verdict.UNKNOWN, f"{evidence}; not verified (-k)", found
@@ -190,9 +194,8 @@ def run_check(check: Check, subject: Subject) -> CheckResult:
     except (HTTPIOError, OSError, CommandError) as exc:
         # What breaks the protocol was dealt with by the check; this is the network, or a surprise.
         verdict, evidence, facts = Verdict.UNKNOWN, f"not finished: {said_by(exc)}", {}
-    return CheckResult(
-        check.id, check.title, verdict, " ".join(evidence.split()), check.section, facts
-    )
+    evidence = " ".join(without_credentials(evidence).split())
+    return CheckResult(check.id, check.title, verdict, evidence, check.section, facts)
 
 
 def skip_checks(ids: Collection[str], why: str) -> Iterator[CheckResult]:

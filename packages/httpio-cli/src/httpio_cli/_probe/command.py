@@ -134,6 +134,7 @@ def _plan(
     from .session import Plan
     from .subject import Limits, Resources
 
+    _refuse_nonsense(urls, given)
     content = None if given["data"] is None else _content(given["data"])
     default_time = _MONITOR_MAX_TIME if given["monitor"] else _MAX_TIME
     expected = _expectations(given)
@@ -177,6 +178,27 @@ def _plan(
         given["interval"],
         given["max_redirs"] if given["location"] else -1,
     )
+
+
+def _refuse_nonsense(urls: Sequence[URL], given: Any) -> None:
+    """Raise `click.UsageError` for what could only lead to nothing."""
+    from httpio._grammar import TOKEN
+
+    method = given["method"]
+    if method is not None and not TOKEN.fullmatch(method.encode()):
+        raise click.UsageError(f"expected a method (RFC 9110 §9.1), got {method!r}")
+    if method == "CONNECT":
+        raise click.UsageError(
+            "-X CONNECT makes no sense: --proxy opens tunnels where one is needed"
+        )
+    warn, crit = given["warn"], given["crit"]
+    if warn is not None and crit is not None and warn > crit:
+        raise click.UsageError("--warn is more than --crit, so it would never be reached")
+    warn, crit = given["cert_warn"], given["cert_crit"]
+    if warn is not None and crit is not None and warn < crit:
+        raise click.UsageError("--cert-warn is less than --cert-crit, so it would never be reached")
+    if given["format"] == "prom" and len({str(url) for url in urls}) < len(urls):
+        raise click.UsageError("--format prom: a URL is there twice, and metrics need names")
 
 
 def _expectations(given: Any) -> Expectations:

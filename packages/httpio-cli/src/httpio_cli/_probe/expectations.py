@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from httpio_cli._exit_codes import ExitCode
+
 from .certificate import now
 
 if TYPE_CHECKING:
@@ -107,7 +109,10 @@ def judge(
 ) -> list[Finding]:
     """Return what is wrong with *sample*, which took *seconds* with all redirects before it."""
     if sample.error is not None:
-        return [Finding(State.CRITICAL, sample.error.what, "error")]
+        # What cannot be asked says nothing of the server.
+        asked_wrong = sample.error.code is ExitCode.USAGE
+        state = State.UNKNOWN if asked_wrong else State.CRITICAL
+        return [Finding(state, sample.error.what, "error")]
     findings: list[Finding] = []
     response = sample.response
     assert response is not None  # or there were an error

@@ -68,14 +68,18 @@ def plugin_output(
             response = each.last.response
             assert response is not None
             said = f"{response.status} in {each.time:.3f} s"
-        lines.append((worst(each.findings), plugin_text(said), each.url))
+        lines.append((worst(each.findings), said, each.url))
     if len(watched) == 1:
-        first = lines[0][1]
+        first = plugin_text(lines[0][1])
         more = []
     else:
         bad = sum(found is not State.OK for found, _, _ in lines)
         first = f"{bad} of {len(lines)} URLs not as expected" if bad else f"{len(lines)} URLs"
-        more = [f"{found.name} - {plugin_text(url)}: {said}" for found, said, url in lines]
+        more = [
+            # An error says itself what it is about.
+            f"{found.name} - {plugin_text(said if said.startswith(f'{url}: ') else f'{url}: {said}')}"
+            for found, said, url in lines
+        ]
     head = f"HTTP {state.name} - {first}"
     if perfdata:
         head += f" | {' '.join(perfdata)}"

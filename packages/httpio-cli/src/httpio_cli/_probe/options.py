@@ -26,6 +26,14 @@ def _list_checks(ctx: click.Context, param: click.Parameter, value: bool) -> Non
     ctx.exit()
 
 
+def _complete_checks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from .checks import CHECKS
+
+    before, comma, begun = incomplete.rpartition(",")
+    words = [*CHECKS, *(("all", "none") if param.name == "check" and not comma else ())]
+    return [f"{before}{comma}{word}" for word in words if word.startswith(begun)]
+
+
 def _parse_status(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -97,9 +105,16 @@ _OPTIONS: Sequence[Callable[[Callable[..., object]], Callable[..., object]]] = (
         "--check",
         metavar="ID[,ID]...|all|none",
         multiple=True,
+        shell_complete=_complete_checks,
         help="Run these checks only. By default all, but none with --monitor, --format prom or -n.",
     ),
-    click.option("--skip", metavar="ID[,ID]...", multiple=True, help="Do not run these checks."),
+    click.option(
+        "--skip",
+        metavar="ID[,ID]...",
+        multiple=True,
+        shell_complete=_complete_checks,
+        help="Do not run these checks.",
+    ),
     click.option(
         "--list-checks",
         is_flag=True,

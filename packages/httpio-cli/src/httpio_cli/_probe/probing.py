@@ -11,6 +11,7 @@ from time import monotonic
 
 from httpio import (
     BodyFollowing,
+    CloseReason,
     ConnectionClosed,
     ConnectionTimedOut,
     DNSUnavailable,
@@ -25,6 +26,7 @@ from httpio_cli._exit_codes import ExitCode
 
 from .certificate import now, unverified
 from .exchange import duplicate, merged
+from .fields import without_credentials
 from .model import Peer, ResponseFacts, Sample
 from .phases import PhaseTracer
 
@@ -161,18 +163,30 @@ class _Run:
                 return CommandError(
                     ExitCode.PROXY_NOT_RESOLVED, f"{url}: {exc}", "check the name of the proxy"
                 )
-        elif isinstance(exc, ConnectionClosed) and not isinstance(exc, EarlyResponse):
-            if self.response is not None:
-                return CommandError(
-                    ExitCode.PARTIAL,
-                    f"{url}: the content ends after {self.size} bytes: {exc}",
-                    "see what the server's log says",
-                )
-            if self.tracer.sent_bytes and not self.tracer.received_bytes:
-                return CommandError(
-                    ExitCode.EMPTY_RESPONSE, f"{url}: {exc}", "see what the server's log says"
-                )
-        return explain(exc, url)
+        elif isinstance(exc, ConnectionClosed) and (ended := self._ended(exc)) is not None:
+            code, what = ended
+            return CommandError(code, f"{url}: {what}", "see what the server's log says")
+        error = explain(exc, url)
+        # What came may be quoted there.
+        return CommandError(error.code, without_credentials(error.what), error.hint)
+
+    def _ended(self, exc: ConnectionClosed) -> tuple[ExitCode, str] | None:
+        """Return what it means that the connection ended, `None` if that was not the server's doing."""
+        lost = exc.reason is CloseReason.CONNECTION_LOST
+        if not lost and exc.reason is not CloseReason.SERVER_CLOSED:
+            return None
+        why = exc.__cause__.strerror if isinstance(exc.__cause__, OSError) else None
+        how = f"the connection broke ({why})" if lost and why else "the connection ended"
+        if self.response is not None:
+            facts = self.facts()
+            announced = facts.announced_length if facts is not None else None
+            whole = "" if announced is None else f" of {announced}"
+            code = ExitCode.RECEIVE_FAILED if lost else ExitCode.PARTIAL
+            return code, f"{how} after {self.size}{whole} bytes of content"
+        if lost:
+            return ExitCode.RECEIVE_FAILED, f"{how} before the answer"
+        where = "in the head of its answer" if self.tracer.received_bytes else "without an answer"
+        return ExitCode.EMPTY_RESPONSE, f"the server closed the connection {where}"
 
 
 def _peer(name: object) -> Peer | None:
@@ -268,7 +282,7 @@ def follow(
             following = url.join(location)
             if url.scheme == "https" and following.scheme == "http":
                 raise CommandError(
-                    ExitCode.BAD_URL,
+                    ExitCode.TOO_MANY_REDIRECTS,
                     f"{sample.url}: redirected from https to {following}, which is not followed",
                     "probe that URL itself",
                 )

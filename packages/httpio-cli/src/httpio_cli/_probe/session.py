@@ -169,7 +169,8 @@ def _check(
     if error is not None and error.code == ExitCode.CERTIFICATE_FAILED and last.tls is not None:
         return _certificate_only(plan, outcome)
     if error is not None:
-        return skip_checks(plan.checks, f"no answer to begin with: {error.what}")
+        why = error.what.removeprefix(f"{last.url}: ")
+        return skip_checks(plan.checks, f"no answer to begin with: {why}")
     target = targets.target(_last_url(outcome), outcome.url)
     subject = Subject(target, plan.limits, plan.resources)
     return run_checks(subject, plan.checks, display.checking)

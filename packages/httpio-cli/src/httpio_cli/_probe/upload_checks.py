@@ -6,6 +6,7 @@ content (RFC 9110 §9.3.7). It tells less, because most servers answer it withou
 
 from __future__ import annotations
 
+from contextlib import suppress
 from time import monotonic
 
 from httpio import (
@@ -18,9 +19,9 @@ from httpio import (
 )
 from httpio_cli._errors import said_by
 
-from .exchange import Ask, Client
+from .exchange import Ask, Client, corked
 from .model import Verdict
-from .subject import CannotCheck
+from .subject import CannotCheck, CannotTell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,14 +57,15 @@ _NAME_ONE: Final = "name a resource that takes uploads with --upload-url"
 def expect_100(subject: Subject) -> Finding:
     """Ask for 100 (Continue) before content is sent."""
     ask = _upload(subject)
-    with subject.client() as client:
+    patience = _patience(subject)
+    with subject.client(seconds=subject.limits.timeout + patience) as client:
         sent = f"{ask} with Expect: 100-continue on connection {client.number}"
         client.send(ask, BodyFollowing(len(CONTENT)), expect100=True)
         begun = monotonic()
-        first = _head_within(client, subject.limits.patience)
+        first = _head_within(client, patience)
         waited = monotonic() - begun
         if first is None:
-            return _unasked(client, sent, subject.limits.patience)
+            return _unasked(client, sent, patience)
         if first.status == 100:
             try:
                 client.write(CONTENT)
@@ -85,6 +87,14 @@ def expect_100(subject: Subject) -> Finding:
     return Verdict.INFO, f"{came}: the upload is refused, which tells nothing of others", facts
 
 
+def _patience(subject: Subject) -> float:
+    """Return how long an answer is waited for: longer from a server that is slow anyway."""
+    with suppress(CannotTell):
+        # By that it is known how slow.
+        _ = subject.light
+    return subject.limits.patience + 2 * subject.slowest
+
+
 def _head_within(client: Client, seconds: float) -> HTTPResponse | None:
     try:
         return run(client.connection.co_read_response(), deadline=min(seconds, client.left))
@@ -99,7 +109,7 @@ def _unasked(client: Client, sent: str, patience: float) -> Finding:
     final = client.receive()
     facts: Facts = {"continue": False, "status": final.status}
     late = [answer.status for answer in final.response.informational]
-    came = f"{sent}: nothing for {patience:g} s; with the content sent, {final.status}"
+    came = f"{sent}: nothing for {patience:.1f} s; with the content sent, {final.status}"
     if 100 in late:
         return Verdict.FAIL, f"{came}, and 100 with it, too late", facts
     return Verdict.FAIL, came, facts
@@ -182,24 +192,20 @@ def chunked_trailers(subject: Subject) -> Finding:
     """Send chunked content with a trailer field, and one more request behind it."""
     light = subject.light
     ask = _upload(subject, ("Trailer", TRAILER))
+    # Not in between: a connection must not be idle for as long as a slow answer takes.
+    trailers = _answers_with(subject)
     with subject.client() as client:
         sent = f"{ask} in chunks with a trailer field on connection {client.number}"
-        client.send(ask, BodyFollowing())
-        try:
-            client.write(CONTENT[:7])
-            client.write(CONTENT[7:])
-            client.finish(((TRAILER, "trailer"),))
-        except EarlyResponse:
-            pass
+        whole = _send_in_chunks(client, ask)
         try:
             final = client.receive()
         except ConnectionTimedOut:
             silence = f"no answer within {subject.limits.timeout:g} s"
             return Verdict.FAIL, f"{sent}: {silence}", {"status": None}
-        facts: Facts = {"status": final.status, "response_trailers": _answers_with(subject)}
+        facts: Facts = {"status": final.status, "response_trailers": trailers}
         came = f"{sent}: {final.status}"
-        if facts["response_trailers"]:
-            came += f"; answers with trailer fields {facts['response_trailers']}"
+        if trailers:
+            came += f"; answers with trailer fields {trailers}"
         if final.status in (411, 501):
             return Verdict.INFO, f"{came}: content in chunks is not taken", facts
         if final.status == 400:
@@ -209,6 +215,10 @@ def chunked_trailers(subject: Subject) -> Finding:
                 return Verdict.UNKNOWN, f"{came}, and the same without chunks; {_NAME_ONE}", facts
             came += f", but {other} with Content-Length"
             return Verdict.FAIL, f"{came}: every recipient must take chunks", facts
+        if not whole:
+            # So the end of it was not sent, and nothing can be behind it.
+            hint = f"; {_NAME_ONE}" if _is_safe(ask) else ""
+            return Verdict.UNKNOWN, f"{came} before all of it was sent{hint}", facts
         if final.closes:
             return Verdict.PASS, f"{came}, then closed as announced", facts
         try:
@@ -219,6 +229,21 @@ def chunked_trailers(subject: Subject) -> Finding:
         wrong = f"{behind.status} instead of {light.expected.status} to the request behind it"
         return Verdict.FAIL, f"{came}, then {wrong}: its content was not read properly", facts
     return Verdict.PASS, f"{came}, then {behind.status} to the request behind it", facts
+
+
+def _send_in_chunks(client: Client, ask: Ask) -> bool:
+    """Send *ask* with content in chunks; return whether no answer came before the end of it."""
+    client.connect()
+    try:
+        # In one piece, where that can be had: who refuses it at once has all of it by then.
+        with corked(client.connection):
+            client.send(ask, BodyFollowing())
+            client.write(CONTENT[:7])
+            client.write(CONTENT[7:])
+            client.finish(((TRAILER, "trailer"),))
+    except EarlyResponse:
+        return False
+    return True
 
 
 def _status_with_length(subject: Subject, ask: Ask) -> int:

@@ -150,7 +150,7 @@ def command(
         if source is not None:
             recording = _read(source, max_bytes)
             writer.write(recording)
-            _judge(recording, source)
+            _judge(recording, "stdin" if source == "-" else source)
         else:
             errors = _make_requests(
                 Recording(max_bytes),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from httpio import (
     CloseReason,
     ConnectionClosed,
+    ConnectionTimedOut,
     EarlyResponse,
     HTTPIOError,
     PollNeeded,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Requests that are under way at once on a connection.
 MAX_IN_FLIGHT: Final = 64
+#: Seconds by which one time limit can be told from another.
+_MOMENT: Final = 0.01
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 #: After these a server may be asked again, if all that it has begun to answer is complete.
 _PROPER_ENDS: Final = (
@@ -121,9 +124,30 @@ class Conversation:
             with settings.blocking(recorder) as conn:
                 exchange = _Exchange(self, conn, recorder, questions)
                 exchange.run()
+        except ConnectionTimedOut as exc:
+            where = str(exchange.asking if exchange is not None else url)
+            self.errors.append(self._too_late(where, recorder) or explain(exc, where, proxy))
         except (HTTPIOError, OSError, CommandError) as exc:
             where = str(exchange.asking if exchange is not None else url)
+            if isinstance(exc, CommandError) and exc.code is ExitCode.TIMED_OUT:
+                # The time was up before something was begun.
+                exc = self._too_late(where, recorder) or exc
             self.errors.append(_as_it_was_seen(explain(exc, where, proxy), exc, where, recorder))
+
+    def _too_late(self, where: str, recorder: Recorder) -> CommandError | None:
+        """Return the error for a time that is up while *where* was dealt with, if it is known which."""
+        connection, limit = recorder.connection, self._manner.connect_timeout
+        asked = connection is not None and "request" in connection.steps
+        if not asked and limit is not None and self._deadline.allows(_MOMENT):
+            return CommandError(
+                ExitCode.TIMED_OUT,
+                f"{where}: no connection within {limit:g} s",
+                "allow more by --connect-timeout",
+            )
+        if self._deadline.allows(_MOMENT):
+            return None
+        passed = self._deadline.passed()
+        return CommandError(passed.code, f"{where}: {passed.what}", passed.hint)
 
     def answered(self, question: Question, response: HTTPResponse) -> None:
         """See whether *response* leads elsewhere."""
@@ -210,6 +234,8 @@ class _Exchange:
         self._in_flight: Final[deque[Question]] = deque()
         #: The request that is being sent was answered before it was sent to its end.
         self._is_answered = False
+        #: Nothing can be sent any more.
+        self._is_cut_off = False
         #: A response of which not all has been read.
         self._response: HTTPResponse | None = None
 
@@ -231,6 +257,7 @@ class _Exchange:
                     raise
                 self._waiting.extendleft(reversed(self._in_flight))
                 self._in_flight.clear()
+                self._is_cut_off = False
                 self._conn.reset()
 
     def _advance(self) -> None:
@@ -238,11 +265,18 @@ class _Exchange:
         if (
             self._waiting
             and not self._is_answered
+            and not self._is_cut_off
             and conversation.may_send(self._waiting[0], self._in_flight)
         ):
             if not self._in_flight:
                 conversation.deadline.run(self._conn.co_connect(), conversation.connect_timeout)
-            self._send(self._waiting.popleft())
+            try:
+                self._send(self._waiting.popleft())
+            except EarlyResponse:
+                raise
+            except ConnectionClosed:
+                # What was answered before that is still there to be read.
+                self._is_cut_off = True
         else:
             conversation.deadline.run(self._co_receive())
 
@@ -290,11 +324,16 @@ class _Exchange:
     def _may_go_on(self, exc: ConnectionClosed) -> bool:
         """Tell if the connection has ended properly, between two responses."""
         connection = self._recorder.connection
-        if connection is None or not exc.answered or exc.reason not in _PROPER_ENDS:
+        if connection is None or not exc.answered:
             return False
-        oldest = connection.exchanges.oldest()
+        received, oldest = connection.received, connection.exchanges.oldest()
+        # Of this end the recording knows only when there is nothing more to come.
+        to_close = oldest is not None and oldest.ends_at_close and self._response is None
+        # Behind a last response, it does not matter any more how the connection ends.
+        if exc.reason not in _PROPER_ENDS and not to_close and not received.has_ended:
+            return False
         untouched = oldest is None or (
-            oldest.received is None and connection.received.total == connection.received.spans.end
+            (oldest.received is None or to_close) and received.total == received.spans.end
         )
         return untouched and all(question.is_idempotent for question in self._in_flight)
 

@@ -113,7 +113,7 @@ class Dialogue:
         status = str(slot.status) if slot.status else "no response"
         if slot.informational:
             status = " ".join(map(str, slot.informational)) + f" {status}"
-        target = sanitise(slot.target)
+        target = sanitise(self._view.target(slot))
         self._line(f"  {name}: {sanitise(slot.method)} {target} -> {status}")
         for stream, around in zip(connection.streams, (slot.sent, slot.received), strict=True):
             if around is not None:

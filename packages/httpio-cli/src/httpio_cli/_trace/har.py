@@ -148,7 +148,7 @@ def _request(view: View, connection: Connection, slot: Slot) -> Object:
     head = view.bytes_of(connection.sent, slot, Part.REQUEST_HEAD) or b""
     request_line, _, section = head.partition(b"\r\n")
     # From the head, where user information is masked as well.
-    target = _second_word(request_line).decode("latin-1") or slot.target
+    target = _second_word(request_line).decode("latin-1") or view.target(slot)
     fields = _fields(section)
     url = _url(connection, target, fields)
     request: Object = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from httpio_cli._redaction import SECRET_FIELDS, redact_text
+from httpio_cli._redaction import SECRET_FIELDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _SET_COOKIE: Final = re.compile(rb"(?i)set-cookie")
 _COOKIE_VALUE: Final = re.compile(rb"(?:[^=;]*=)?([^;]*)", re.DOTALL)
 # To the last "@" of the authority: a careless URL has one in its password.
 _USER_INFORMATION: Final = re.compile(rb"(?<=://)[^/?#\s]*(?=@)")
+_USER_INFORMATION_TEXT: Final = re.compile(r"(?<=://)[^/?#\s]*(?=@)")
 _VISIBLE: Final = re.compile(rb"[^\r\n]")
 
 
@@ -51,7 +52,12 @@ def _asterisks(value: bytes) -> bytes:
 
 def mask_text(text: str) -> str:
     """Return *text*, which may quote a part of a head, without credentials."""
-    return redact_text(_QUOTED_FIELD.sub(r"\1***", text))
+    return mask_url(_QUOTED_FIELD.sub(r"\1***", text))
+
+
+def mask_url(text: str) -> str:
+    """Return *text* without the user information of the URLs in it."""
+    return _USER_INFORMATION_TEXT.sub("***", text)
 
 
 def shown_bytes(stream: Stream, *, show_credentials: bool) -> bytes:

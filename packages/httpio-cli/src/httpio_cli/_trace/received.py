@@ -100,7 +100,7 @@ class ReceivedStream(Stream):
         text = None
         if status == 101:
             text = "the server switched protocols, which nothing had asked for"
-        elif len(slot.informational) > MAX_INFORMATIONAL:
+        elif len(slot.informational) >= MAX_INFORMATIONAL:
             text = f"the server sent more than {MAX_INFORMATIONAL} interim responses"
         slot.informational.append(status)
         if text is not None:

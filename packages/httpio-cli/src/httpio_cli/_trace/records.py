@@ -39,7 +39,7 @@ def write_document(view: View, stream: TextIO) -> None:
         "connections": [
             {
                 **_connection(connection),
-                "exchanges": [_exchange(connection, slot) for slot in connection.slots],
+                "exchanges": [_exchange(view, connection, slot) for slot in connection.slots],
             }
             for connection in recording.connections
         ],
@@ -56,7 +56,7 @@ def _records(view: View) -> Iterator[Record]:
         yield _item(view, item)
     for connection in recording.connections:
         for slot in connection.slots:
-            yield {"type": "exchange", **_exchange(connection, slot)}
+            yield {"type": "exchange", **_exchange(view, connection, slot)}
         yield {"type": "connection", **_connection(connection)}
     for each in recording.problems:
         yield {"type": "problem", **_problem(view, *each)}
@@ -107,13 +107,13 @@ def text_or_base64(data: bytes) -> Record:
     return {"text": text}
 
 
-def _exchange(connection: Connection, slot: Slot) -> Record:
+def _exchange(view: View, connection: Connection, slot: Slot) -> Record:
     return {
         "connection": connection.number,
         "slot": owner(slot),
         "tunnel": slot.is_tunnel,
         "method": slot.method,
-        "target": slot.target,
+        "target": view.target(slot),
         "status": slot.status or None,
         "informational": slot.informational,
         "sent": _ranges(connection.sent, slot),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from httpio_cli._redaction import redact_text
-
-from .masking import mask_text, shown_bytes
+from .masking import mask_text, mask_url, shown_bytes
 from .recording import Event
 from .spans import Range
 
@@ -22,6 +20,11 @@ if TYPE_CHECKING:
     from .streams import Stream
 
     Item: TypeAlias = "Event | Portion"
+
+
+#: Times that every time zone has a year for.
+_FIRST: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=2)
+_LAST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
 
 
 class Portion(Range):
@@ -73,7 +76,11 @@ class View:
 
     def detail(self, event: Event) -> str:
         """Return the detail of *event* as it may be shown."""
-        return event.detail if self.show_credentials else redact_text(event.detail)
+        return event.detail if self.show_credentials else mask_url(event.detail)
+
+    def target(self, slot: Slot) -> str:
+        """Return what *slot* asks for, as it may be shown."""
+        return slot.target if self.show_credentials else mask_url(slot.target)
 
     def text(self, problem: Problem) -> str:
         """Return what *problem* is, as it may be shown."""
@@ -93,7 +100,12 @@ class View:
 
     def moment(self, time: float) -> datetime:
         """Return when *time* of the recording's clock was."""
-        return datetime.fromtimestamp(self.recording.started + time, UTC)
+        try:
+            moment = datetime.fromtimestamp(self.recording.started + time, UTC)
+        except (ValueError, OverflowError, OSError):
+            # A file may say anything.
+            return _LAST
+        return min(max(moment, _FIRST), _LAST)
 
 
 def moment_text(moment: datetime) -> str:
