@@ -1070,7 +1070,7 @@ class TestTerminal:
 def test_cost_of_the_command_line() -> None:
     """What draws is loaded for a terminal only, and no server is needed to find that out."""
     code = (
-        "import sys; from httpio_cli._fetch import _runner, command;"
+        "import sys; from httpio_cli._fetch import runner, command;"
         "sys.exit(' '.join({'rich', 'pygal', 'hdrh', 'cryptography'} & set(sys.modules)))"
     )
     done = subprocess.run(

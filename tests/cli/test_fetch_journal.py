@@ -1,4 +1,4 @@
-"""`httpio_cli._fetch._journal`: what survives, whatever happens to the process that writes it."""
+"""`httpio_cli._fetch.journal`: what survives, whatever happens to the process that writes it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
-from httpio_cli._fetch._journal import Begun, Journal
+from httpio_cli._fetch.journal import Begun, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

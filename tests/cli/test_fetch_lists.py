@@ -1,4 +1,4 @@
-"""`httpio_cli._fetch._lists`: what lists say, in each of the formats, and what is wrong with them."""
+"""`httpio_cli._fetch.lists`: what lists say, in each of the formats, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 
 from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
-from httpio_cli._fetch._entries import Entry
-from httpio_cli._fetch._lists import ListFormat, detect, parse_list
-from httpio_cli._fetch._verification import Checksum
+from httpio_cli._fetch.entries import Entry
+from httpio_cli._fetch.lists import ListFormat, detect, parse_list
+from httpio_cli._fetch.verification import Checksum
 
 SHA256 = "ab" * 32
 URL = "http://localhost/a"

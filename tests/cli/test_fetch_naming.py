@@ -1,4 +1,4 @@
-"""`httpio_cli._fetch._naming`: files stay in the output directory, and out of each other's way."""
+"""`httpio_cli._fetch.naming`: files stay in the output directory, and out of each other's way."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
-from httpio_cli._fetch._entries import Entry
-from httpio_cli._fetch._naming import Places
+from httpio_cli._fetch.entries import Entry
+from httpio_cli._fetch.naming import Places
 
 if TYPE_CHECKING:
     from pathlib import Path

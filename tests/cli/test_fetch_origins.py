@@ -1,13 +1,13 @@
-"""`httpio_cli._fetch._origins`: who gets which file, and how many at once."""
+"""`httpio_cli._fetch.origins`: who gets which file, and how many at once."""
 
 from __future__ import annotations
 
 import asyncio
 
-from httpio_cli._fetch._entries import Entry
-from httpio_cli._fetch._jobs import Job
-from httpio_cli._fetch._naming import Wanted
-from httpio_cli._fetch._origins import OriginQueue
+from httpio_cli._fetch.entries import Entry
+from httpio_cli._fetch.jobs import Job
+from httpio_cli._fetch.naming import Wanted
+from httpio_cli._fetch.origins import OriginQueue
 from httpio_cli._urls import parse_url
 
 

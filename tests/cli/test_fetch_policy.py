@@ -1,4 +1,4 @@
-"""`httpio_cli._fetch._policy`, `_limits`, `_outcomes`, `_conditions`: decisions that need no network."""
+"""`httpio_cli._fetch.policy`, `_limits`, `_outcomes`, `_conditions`: decisions that need no network."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from httpio import HTTPResponse
 from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
-from httpio_cli._fetch._conditions import Etags, time_condition
-from httpio_cli._fetch._entries import Entry
-from httpio_cli._fetch._jobs import Job, Resume
-from httpio_cli._fetch._limits import RateLimit
-from httpio_cli._fetch._naming import Wanted
-from httpio_cli._fetch._outcomes import Outcome, Recorder, Result, in_units, result_of
-from httpio_cli._fetch._policy import Verdict, complete_size, judge, pause_before, refused
+from httpio_cli._fetch.conditions import Etags, time_condition
+from httpio_cli._fetch.entries import Entry
+from httpio_cli._fetch.jobs import Job, Resume
+from httpio_cli._fetch.limits import RateLimit
+from httpio_cli._fetch.naming import Wanted
+from httpio_cli._fetch.outcomes import Outcome, Recorder, Result, in_units, result_of
+from httpio_cli._fetch.policy import Verdict, complete_size, judge, pause_before, refused
 from httpio_cli._urls import parse_url
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`httpio_cli._fetch._storing`: content, journal, name, in this order."""
+"""`httpio_cli._fetch.storing`: content, journal, name, in this order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
-from httpio_cli._fetch._entries import Entry
-from httpio_cli._fetch._journal import Begun, Journal
-from httpio_cli._fetch._naming import Wanted
-from httpio_cli._fetch._storing import Store, concerns_all, part_size, verify_beginning
-from httpio_cli._fetch._verification import Verifier, parse_checksum
+from httpio_cli._fetch.entries import Entry
+from httpio_cli._fetch.journal import Begun, Journal
+from httpio_cli._fetch.naming import Wanted
+from httpio_cli._fetch.storing import Store, concerns_all, part_size, verify_beginning
+from httpio_cli._fetch.verification import Verifier, parse_checksum
 from httpio_cli._urls import parse_url
 
 from .fetching import contents, sha256

@@ -1,4 +1,4 @@
-"""`httpio_cli._fetch._verification`: checksums, and digests in fields."""
+"""`httpio_cli._fetch.verification`: checksums, and digests in fields."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from httpio_cli._fetch._verification import (
+from httpio_cli._fetch.verification import (
     Checksum,
     Verifier,
     digests_of,

@@ -24,6 +24,7 @@ from httpio_cli._values import COUNT, SECONDS
 
 from .plan import Load
 from .thresholds import THRESHOLD
+from .verdict import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from httpio_cli._options import ConnectionOptions
     from httpio_cli._urls import URL
 
-    from .results import Outcome, Result
+    from .results import Outcome
     from .thresholds import Threshold
 
 #: Seconds.
@@ -208,7 +209,7 @@ def command(
             from .report import as_page
 
             _write_file(report, as_page(outcome, thresholds))
-        return _verdict(outcome, thresholds, any_status=any_status)
+        return verdict(outcome, thresholds, any_status=any_status)
 
 
 def _adapt(options: Sequence[click.Parameter]) -> None:
@@ -360,42 +361,3 @@ def _write_file(path: str, text: str) -> None:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as exc:
         raise cannot_write(path, exc) from exc
-
-
-def _verdict(outcome: Outcome, thresholds: Sequence[Threshold], *, any_status: bool) -> int:
-    """Return the exit code, or raise what says in a line why it is not 0."""
-    if outcome.interrupted is not None:
-        return 128 + outcome.interrupted
-    for result in outcome.results:
-        _check_total_failure(result, any_status=any_status)
-    beyond = [
-        f"{threshold.text} holds at depth {result.depth}: {threshold.describe(result)}"
-        for threshold in thresholds
-        for result in outcome.results
-        if threshold.is_beyond(result)
-    ]
-    if beyond:
-        raise CommandError(ExitCode.THRESHOLD, ", ".join(beyond))
-    return ExitCode.OK
-
-
-def _check_total_failure(result: Result, *, any_status: bool) -> None:
-    tally = result.tally
-    if not tally.answered:
-        kind, count = next(iter(tally.failures.most_common(1)), ("no request was made", 0))
-        problem = tally.problem
-        if problem is not None:
-            raise CommandError(
-                problem.code,
-                f"depth {result.depth}: no request was answered: {problem.what}",
-                problem.hint,
-            )
-        code = ExitCode.TIMED_OUT if count else ExitCode.EMPTY_RESPONSE
-        raise CommandError(code, f"depth {result.depth}: no request was answered: {kind}")
-    if tally.refused == tally.answered and not any_status:
-        (status, _), *_ = tally.statuses.most_common(1)
-        raise CommandError(
-            ExitCode.HTTP_ERROR,
-            f"depth {result.depth}: every answer had a status of 400 or more, most of them {status}",
-            "--any-status accepts that",
-        )

@@ -15,7 +15,7 @@ from httpio_cli._running import reporting
 from httpio_cli._terminal import note
 from httpio_cli._values import COUNT, RATE, SECONDS, SIZE
 
-from ._lists import ListFormat
+from .lists import ListFormat
 
 if TYPE_CHECKING:
     from httpio_cli._options import ConnectionOptions, OutputOptions, RequestOptions
@@ -192,9 +192,9 @@ def command(
     from httpio_cli._connector import Connector
     from httpio_cli._fields import RequestFields
 
-    from ._fetcher import FetchSettings
-    from ._runner import Run, RunOptions
-    from ._sources import entries_of_arguments, entries_of_file
+    from .fetcher import FetchSettings
+    from .runner import Run, RunOptions
+    from .sources import entries_of_arguments, entries_of_file
 
     with reporting(output):
         if urls == ("-",):
@@ -211,7 +211,7 @@ def command(
                 ExitCode.USAGE, "there is nothing to fetch", "name URLs, or a list with -i FILE"
             )
         if time_cond is not None:
-            from ._conditions import time_condition
+            from .conditions import time_condition
 
             condition = time_condition(time_cond)
         else:

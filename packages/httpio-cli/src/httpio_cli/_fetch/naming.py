@@ -13,7 +13,7 @@ from httpio_cli._exit_codes import ExitCode
 from httpio_cli._files import safe_name
 from httpio_cli._urls import parse_url
 
-from ._journal import JOURNAL_NAME
+from .journal import JOURNAL_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from httpio_cli._urls import URL
 
-    from ._entries import Entry
-    from ._journal import Key
+    from .entries import Entry
+    from .journal import Key
 
 PART_SUFFIX: Final = ".part"
 

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from httpio_cli._urls import URL, Origin
 
-    from ._naming import Wanted
+    from .naming import Wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
 from httpio_cli._files import http_time, strong_validator
 
-from ._jobs import Resume
-from ._journal import Begun
-from ._outcomes import Outcome, result_of
-from ._policy import complete_size
-from ._storing import verify_beginning
-from ._verification import Verifier, digests_of, mismatch_of
+from .jobs import Resume
+from .journal import Begun
+from .outcomes import Outcome, result_of
+from .policy import complete_size
+from .storing import verify_beginning
+from .verification import Verifier, digests_of, mismatch_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from httpio import HTTPResponse
 
-    from ._fetcher import Fetcher
-    from ._jobs import Job
-    from ._lane import Lane
-    from ._storing import Part
-    from ._verification import Mismatch
+    from .fetcher import Fetcher
+    from .jobs import Job
+    from .lane import Lane
+    from .storing import Part
+    from .verification import Mismatch
 
 #: A file of more bytes than this has nothing asked for behind it.
 LARGE: Final = 1 << 20

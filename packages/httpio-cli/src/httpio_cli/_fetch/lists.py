@@ -15,8 +15,8 @@ from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
 from httpio_cli._values import check_field
 
-from ._entries import Entry
-from ._verification import BY_LENGTH, Checksum, parse_checksum
+from .entries import Entry
+from .verification import BY_LENGTH, Checksum, parse_checksum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

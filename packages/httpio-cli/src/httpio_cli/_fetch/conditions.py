@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from ._naming import Wanted
+    from .naming import Wanted
 
 
 def time_condition(text: str) -> tuple[str, str]:

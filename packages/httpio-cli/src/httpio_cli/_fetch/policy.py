@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from httpio import HTTPResponse
     from httpio_cli._urls import URL
 
-    from ._jobs import Job, Resume
+    from .jobs import Job, Resume
 
 #: Statuses that may pass by themselves: the ones that curl's --retry repeats after.
 TEMPORARY: Final = frozenset((408, 429, 500, 502, 503, 504))

@@ -1,7 +1,7 @@
 """Files on the disk: beginnings beside their places, complete ones moved there, never half of one.
 
 The order is what makes a run that is killed at any point continuable: content, then the journal,
-then the name. See `_journal`.
+then the name. See `journal`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from stat import S_ISREG
 
 from httpio_cli._errors import cannot_write
 
-from ._journal import Begun
+from .journal import Begun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from httpio_cli._errors import CommandError
 
-    from ._journal import Journal
-    from ._naming import Wanted
-    from ._verification import Verifier
+    from .journal import Journal
+    from .naming import Wanted
+    from .verification import Verifier
 
 # O_NOFOLLOW: a link in the place of a beginning would have somebody else's file written to.
 # O_NONBLOCK: a pipe there would have us wait for whoever reads it.

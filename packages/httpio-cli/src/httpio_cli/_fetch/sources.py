@@ -7,16 +7,16 @@ import sys
 from httpio_cli._errors import CommandError, cannot_read
 from httpio_cli._exit_codes import ExitCode
 
-from ._entries import Entry
-from ._lists import parse_list
-from ._verification import parse_checksum
+from .entries import Entry
+from .lists import parse_list
+from .verification import parse_checksum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._lists import ListFormat
-    from ._verification import Checksum
+    from .lists import ListFormat
+    from .verification import Checksum
 
 
 def entries_of_arguments(

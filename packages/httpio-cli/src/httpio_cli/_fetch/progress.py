@@ -20,15 +20,15 @@ from rich.text import Text
 
 from httpio_cli._terminal import console, sanitise
 
-from ._outcomes import Outcome, in_units
+from .outcomes import Outcome, in_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.progress import Task
 
-    from ._jobs import Job
-    from ._outcomes import Result
+    from .jobs import Job
+    from .outcomes import Result
 
 #: Seconds between two looks at it.
 _INTERVAL: Final = 0.1

@@ -9,11 +9,11 @@ from httpio._replay import retry_after
 from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
 
-from ._lane import Lane
-from ._limits import RateLimit
-from ._origins import OriginQueue
-from ._outcomes import Outcome, result_of
-from ._policy import Verdict, pause_before, refused
+from .lane import Lane
+from .limits import RateLimit
+from .origins import OriginQueue
+from .outcomes import Outcome, result_of
+from .policy import Verdict, pause_before, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from httpio_cli._fields import RequestFields
     from httpio_cli._urls import URL, Origin
 
-    from ._conditions import Etags
-    from ._jobs import Job
-    from ._outcomes import Recorder, Result
-    from ._receiving import Broken
-    from ._storing import Store
+    from .conditions import Etags
+    from .jobs import Job
+    from .outcomes import Recorder, Result
+    from .receiving import Broken
+    from .storing import Store
 
     class Display(Protocol):
         """What is shown while files are fetched."""

@@ -16,14 +16,14 @@ from httpio_cli._json_output import document, write_json
 from httpio_cli._running import stdout_failed
 from httpio_cli._terminal import can_redraw, error, note
 
-from ._conditions import Etags
-from ._fetcher import Fetcher
-from ._jobs import Job, Resume
-from ._journal import Begun, Journal, locked
-from ._naming import Places
-from ._outcomes import Outcome, Recorder, Result, in_units
-from ._storing import Store, file_size, part_size, verify_beginning
-from ._verification import Verifier
+from .conditions import Etags
+from .fetcher import Fetcher
+from .jobs import Job, Resume
+from .journal import Begun, Journal, locked
+from .naming import Places
+from .outcomes import Outcome, Recorder, Result, in_units
+from .storing import Store, file_size, part_size, verify_beginning
+from .verification import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from httpio_cli._fields import RequestFields
     from httpio_cli._options import OutputOptions
 
-    from ._entries import Entry
-    from ._fetcher import FetchSettings
-    from ._naming import Wanted
-    from ._progress import LiveTable
+    from .entries import Entry
+    from .fetcher import FetchSettings
+    from .naming import Wanted
+    from .progress import LiveTable
 
 #: Failures that are printed; a report has them all.
 _FAILURES_SHOWN: Final = 10
@@ -205,7 +205,7 @@ class Run:
     def _display(self) -> LiveTable | None:
         if self._output.silent or self._output.verbose or not can_redraw():
             return None
-        from ._progress import LiveTable
+        from .progress import LiveTable
 
         display = LiveTable(len(self._wanted))
         self._recorder.listeners.append(display.result)

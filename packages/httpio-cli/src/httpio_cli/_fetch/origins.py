@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Final, Protocol
 
-    from ._jobs import Job
+    from .jobs import Job
 
     class Giver(Protocol):
         """A connection that may have asked for files that another one could have sooner."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._verification import Checksum
+    from .verification import Checksum
 
 
 @dataclass(frozen=True, slots=True)

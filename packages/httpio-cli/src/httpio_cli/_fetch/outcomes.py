@@ -7,7 +7,7 @@ from enum import Enum
 
 from httpio_cli._exit_codes import ExitCode
 
-from ._policy import TEMPORARY
+from .policy import TEMPORARY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from httpio_cli._errors import CommandError
 
-    from ._jobs import Job
-    from ._naming import Wanted
+    from .jobs import Job
+    from .naming import Wanted
 
 
 class Outcome(Enum):

@@ -23,10 +23,10 @@ from httpio import (
 from httpio_cli._errors import CommandError, explain
 from httpio_cli._exit_codes import ExitCode
 
-from ._jobs import FetchRequest
-from ._policy import Verdict, judge, pause_before
-from ._receiving import LARGE, Broken, receive, take_whole
-from ._storing import concerns_all
+from .jobs import FetchRequest
+from .policy import Verdict, judge, pause_before
+from .receiving import LARGE, Broken, receive, take_whole
+from .storing import concerns_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from httpio import HTTPResponse
     from httpio_cli._connector import ConnectionSettings
 
-    from ._fetcher import Fetcher
-    from ._jobs import Job
-    from ._origins import OriginQueue
+    from .fetcher import Fetcher
+    from .jobs import Job
+    from .origins import OriginQueue
 
     _T = TypeVar("_T")
 
