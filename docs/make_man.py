@@ -19,6 +19,8 @@ import click
 
 from httpio_cli._environment import VARIABLES
 from httpio_cli._exit_codes import ExitCode
+from httpio_cli._get.write_out import SPECIAL
+from httpio_cli._get.write_out import VARIABLES as WRITE_OUT_VARIABLES
 from httpio_cli._main import COMMANDS, main
 from httpio_cli._version import __version__
 
@@ -124,6 +126,10 @@ def page(name: str) -> str:
         lines += items((bold(f"httpio {each}"), text) for each, (_, text) in COMMANDS.items())
     lines.append(".SH OPTIONS")
     lines += items((switches(term), meaning) for term, meaning in options)
+    if any(parameter.name == "write_out" for parameter in context.command.params):
+        lines += [".SH WRITE-OUT VARIABLES", "Times are in seconds, sizes in bytes."]
+        names = sorted((*WRITE_OUT_VARIABLES, *SPECIAL))
+        lines += [".PP", escaped(", ".join(f"%{{{each}}}" for each in names) + ", %header{NAME}.")]
     lines.append(".SH EXIT STATUS")
     lines += items(
         (bold(str(int(code))), f"{code.meaning[:1].upper()}{code.meaning[1:]}.")

@@ -73,6 +73,21 @@ class TestCommand:
         assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("word", ["http://h/", "h.example", "h/path", "localhost"])
+def test_a_url_in_place_of_a_command(word: str) -> None:
+    done = run(COMMAND, word)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"httpio: there is no command {word!r}; did you mean 'httpio get {word}'?\n"
+    )
+
+
+def test_help_by_a_word() -> None:
+    assert run(COMMAND, "help").stdout == run(COMMAND, "--help").stdout
+    assert run(COMMAND, "help", "get").stdout == run(COMMAND, "get", "--help").stdout
+    assert run(COMMAND, "help", "gte").returncode == 2
+
+
 @pytest.mark.parametrize("name", ["get", "head", "put", "post", "delete", "request"])
 def test_help_of_a_command(name: str) -> None:
     done = run(COMMAND, name, "--help")

@@ -17,6 +17,7 @@ from httpio_cli._errors import (
     cannot_write,
     explain,
     interruption,
+    said_by,
     unexpected,
 )
 from httpio_cli._exit_codes import ExitCode
@@ -59,7 +60,7 @@ def ssl_error(reason: str) -> ssl.SSLError:
         (ssl_error("UNSUPPORTED_PROTOCOL"), ExitCode.TLS_FAILED, "--tls-max"),
         (ssl_error("TLSV13_ALERT_CERTIFICATE_REQUIRED"), ExitCode.TLS_FAILED, "--cert"),
         (ssl.SSLEOFError(8, "EOF"), ExitCode.TLS_FAILED, "httpio probe"),
-        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), ExitCode.CONNECT_FAILED, "server runs"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), ExitCode.CONNECT_FAILED, "proxy runs"),
         (OSError(errno.ENETUNREACH, "unreachable"), ExitCode.CONNECT_FAILED, "route"),
         (TimeoutError(errno.ETIMEDOUT, "timed out"), ExitCode.CONNECT_FAILED, "route"),
     ],
@@ -70,6 +71,35 @@ def test_explained(exc: Exception, code: ExitCode, part: str) -> None:
     assert str(error).startswith("http://h/: ")
     assert part in str(error)
     assert "\n" not in str(error)
+
+
+def test_without_a_proxy_it_is_the_server() -> None:
+    error = explain(ConnectionRefusedError(errno.ECONNREFUSED, "refused"), "http://h/")
+    assert str(error) == (
+        "http://h/: no connection: refused; see whether the server runs and listens there"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no sense; read_raw() shows the bytes, reset() makes the connection usable", "no sense"),
+        (
+            (
+                "the connection cannot be used any more: the connection broke; 2 requests have no "
+                "complete response; reset() makes the connection usable"
+            ),
+            "the connection broke",
+        ),
+        (
+            r"NUL in line 2: b'A: 1\r\nSet-Cookie: sid=secret\x00\r\nB: 2'",
+            r"NUL in line 2: b'A: 1\r\nSet-Cookie: [redacted]\r\nB: 2'",
+        ),
+        ("see http://u:p@ss@h/a@b", "see http://***@h/a@b"),
+    ],
+)
+def test_what_is_not_for_operators(text: str, shown: str) -> None:
+    assert said_by(httpio.InvalidResponse(text)) == shown
 
 
 def test_what_is_explained_already_stays() -> None:

@@ -59,6 +59,16 @@ def test_precedence_of_credentials(tmp_path: Path) -> None:
     assert all(name != "Authorization" for name, _ in removed.for_url(URL))
 
 
+def test_cookies() -> None:
+    fields = RequestFields(RequestOptions(cookie=("a=1", "b=2; c=3")), {})
+    url = parse_url("http://h/")
+    assert ("Cookie", "a=1; b=2; c=3") in fields.for_url(url)
+    assert "Cookie" not in dict(fields.for_url(url, trusted=False))
+    with pytest.raises(CommandError) as caught:
+        RequestFields(RequestOptions(cookie=("jar.txt",)), {})
+    assert caught.value.code is ExitCode.USAGE
+
+
 def test_no_credentials_for_strangers() -> None:
     given = fields(user="o:p", header=(("Cookie", "c"), ("X-Api-Key", "k"), ("X", "x")))
     names = [name for name, _ in given.for_url(URL, trusted=False)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
 from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +20,11 @@ from tests.support.scripted import (
     reset,
     send,
     send_endlessly,
+    wait,
 )
 
 from .getting import (
+    COMMAND,
     HELLO,
     answer,
     answer_once,
@@ -92,7 +96,7 @@ class TestConnecting:
                     sock.connect_ex(("127.0.0.1", port))
                 done = httpio("get", "--connect-timeout", "200ms", f"http://127.0.0.1:{port}/")
         assert done.code == 28
-        assert "no connection within 0.2 seconds" in done.error
+        assert "no connection within 0.2 s" in done.error
 
     def test_proxy_refuses_the_tunnel(self, scripted_server: ServerFactory) -> None:
         server = scripted_server(
@@ -226,8 +230,26 @@ class TestAnswers:
     def test_half_a_head(self, scripted_server: ServerFactory) -> None:
         server = scripted_server(expect_head(), send(HELLO[:20]), close())
         done = httpio("get", url_of(server))
-        assert done.code == 56
-        assert done.error
+        assert done.code == 52
+        assert "closed the connection in the middle of a head" in done.error
+
+    def test_reset_in_the_content(self, scripted_server: ServerFactory) -> None:
+        # What the client has seen cannot be lost with the reset.
+        seen = Event()
+        server = scripted_server(expect_head(), send(HELLO[:-2]), wait(seen), reset())
+        with subprocess.Popen(
+            [COMMAND, "get", url_of(server)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.read(3) == b"hel"
+            seen.set()
+            error = process.stderr.read().decode()
+        assert process.returncode == 56
+        assert "the connection broke after 3 of 5 bytes of content" in error
 
     @pytest.mark.parametrize(
         "data",

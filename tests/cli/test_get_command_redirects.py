@@ -182,7 +182,8 @@ class TestRetrying:
         done = called("get", "--retry", "3", "--retry-delay", "0.01", "-w", " %{num_retries}",
                       url_of(server))  # fmt: skip
         assert (done.code, done.out) == (0, b"hello 2")
-        assert done.err.count("503 Service Unavailable: trying again in 0.01 s") == 2
+        assert "503 Service Unavailable: attempt 2 in 0.01 s, 2 more after that" in done.err
+        assert "503 Service Unavailable: attempt 3 in 0.01 s, 1 more after that" in done.err
 
     def test_until_there_are_none_left(self, scripted_server: ServerFactory) -> None:
         busy = response(b"busy", status="503 Service Unavailable")

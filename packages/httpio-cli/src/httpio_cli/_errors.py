@@ -87,19 +87,26 @@ def explain(
     if isinstance(exc, CommandError):
         return exc
     at = f"{where}: " if where else ""
-    error = _of_httpio(exc, at, proxy) or _of_tls(exc, at) or _of_system(exc, at)
+    error = _of_httpio(exc, at, proxy) or _of_tls(exc, at) or _of_system(exc, at, proxy)
     if error is None:
         raise exc
     return error
 
 
-#: What exceptions of `httpio` tell programmers to do.
-_FOR_PROGRAMMERS: Final = re.compile(r"; [^;]*\b(?:read_raw|reset)\(\).*", re.DOTALL)
+#: What exceptions of `httpio` tell programmers, who have objects to go on with.
+_FOR_PROGRAMMERS: Final = re.compile(
+    r"^the connection cannot be used any more: "
+    r"|; \d+ requests? ha(?:s|ve) no complete response.*"
+    r"|; [^;]*\b(?:read_raw|reset)\(\).*",
+    re.DOTALL,
+)
 
 
 def said_by(exc: BaseException) -> str:
-    """Return what *exc* says, without what it advises programmers to do."""
-    return _FOR_PROGRAMMERS.sub("", str(exc))
+    """Return what *exc* says, without what is for programmers only, and without credentials."""
+    from ._redaction import without_credentials
+
+    return without_credentials(_FOR_PROGRAMMERS.sub("", str(exc)))
 
 
 def _of_httpio(exc: BaseException, at: str, proxy: tuple[str, int] | None) -> CommandError | None:
@@ -188,31 +195,21 @@ def _tls_hint(exc: SSLError) -> str:
     return "'httpio probe' shows how far it gets"
 
 
-_UNREACHABLE: Final = (
-    errno.ECONNREFUSED,
-    errno.EHOSTUNREACH,
-    errno.ENETUNREACH,
-    errno.EADDRNOTAVAIL,
-    errno.EACCES,
-    errno.ENOENT,
-)
-
-
-def _of_system(exc: BaseException, at: str) -> CommandError | None:
+def _of_system(exc: BaseException, at: str, proxy: tuple[str, int] | None) -> CommandError | None:
     """Explain what the system said while a connection was made."""
+    what = "no connection" if proxy is None else f"no connection to the proxy {proxy[0]}"
+    server = "server" if proxy is None else "proxy"
     if isinstance(exc, TimeoutError):
         return CommandError(
-            ExitCode.CONNECT_FAILED, f"{at}no connection: {_system_text(exc)}", "check the route"
+            ExitCode.CONNECT_FAILED, f"{at}{what}: {_system_text(exc)}", "check the route"
         )
     if isinstance(exc, OSError):
         hint = (
-            "see whether the server runs and listens there"
+            f"see whether the {server} runs and listens there"
             if exc.errno == errno.ECONNREFUSED
             else "check address, port and route"
         )
-        return CommandError(
-            ExitCode.CONNECT_FAILED, f"{at}no connection: {_system_text(exc)}", hint
-        )
+        return CommandError(ExitCode.CONNECT_FAILED, f"{at}{what}: {_system_text(exc)}", hint)
     return None
 
 
@@ -223,8 +220,8 @@ def _system_text(exc: OSError) -> str:
 def cannot_write(path: str, exc: OSError) -> CommandError:
     """Return the error for a file that cannot be written."""
     hints = {
-        errno.ENOSPC: "make room on the disk and go on with -C -",
-        errno.EDQUOT: "make room within the quota and go on with -C -",
+        errno.ENOSPC: "make room on the disk",
+        errno.EDQUOT: "make room within the quota",
         errno.ENOENT: "make the directory, or give --create-dirs",
         errno.EACCES: "check the permissions, or give another place",
         errno.EPERM: "check the permissions, or give another place",

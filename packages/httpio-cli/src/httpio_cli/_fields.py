@@ -33,6 +33,13 @@ class RequestFields:
         for name, value in (("User-Agent", options.user_agent), ("Referer", options.referer)):
             if value is not None:
                 self._given.append(check_field(name, value or REMOVED, _refuse))
+        for cookie in options.cookie:
+            if "=" not in cookie:
+                _refuse(
+                    f"expected --cookie NAME=VALUE, got {cookie[:80]!r}; there are no cookie files"
+                )
+        if options.cookie:
+            self._given.append(check_field("Cookie", "; ".join(options.cookie), _refuse))
         self._user = None if options.user is None else _with_password(options.user)
         if options.oauth2_bearer is not None:
             check_field("Authorization", options.oauth2_bearer, _refuse)

@@ -74,6 +74,18 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return name, subcommand and its arguments, those of ``-K`` before those that were given."""
+        first, *others = args
+        if first == "help":
+            if not others:
+                click.echo(ctx.get_help())
+                ctx.exit()
+            args = [others[0], "--help"]
+        elif first not in COMMANDS and ("." in first or "/" in first or first == "localhost"):
+            raise CommandError(
+                ExitCode.USAGE,
+                f"there is no command {first!r}",
+                f"did you mean 'httpio get {first}'?",
+            )
         name, command, rest = super().resolve_command(ctx, args)
         if command is None or not any(
             word.startswith("--c") or (word.startswith("-") and "K" in word) for word in rest

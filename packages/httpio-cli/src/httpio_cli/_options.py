@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from ._group import Group, members
-from ._values import HEADER, SECONDS
+from ._values import FILE, HEADER, SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,13 +69,19 @@ _CONNECTION: Final[Sequence[Callable[[Callback], Callback]]] = (
         help="Connect to HOST2:PORT2 in place of HOST1:PORT1.",
         **_MULTIPLE,
     ),
-    click.option("--unix-socket", metavar="PATH", help="Connect to this unix socket."),
+    click.option("--unix-socket", type=FILE, metavar="PATH", help="Connect to this unix socket."),
     click.option("--interface", metavar="ADDRESS", help="Connect from this IP address."),
     click.option("-k", "--insecure", is_flag=True, help="Accept any certificate."),
-    click.option("--cacert", metavar="FILE", help="Trust the certificates in FILE, and no others."),
-    click.option("--capath", metavar="DIRECTORY", help="Trust the certificates in DIRECTORY."),
-    click.option("-E", "--cert", metavar="FILE", help="Certificate to show to the server."),
-    click.option("--key", metavar="FILE", help="Private key of --cert."),
+    click.option(
+        "--cacert", type=FILE, metavar="FILE", help="Trust the certificates in FILE, and no others."
+    ),
+    click.option(
+        "--capath", type=FILE, metavar="DIRECTORY", help="Trust the certificates in DIRECTORY."
+    ),
+    click.option(
+        "-E", "--cert", type=FILE, metavar="FILE", help="Certificate to show to the server."
+    ),
+    click.option("--key", type=FILE, metavar="FILE", help="Private key of --cert."),
     click.option("--tlsv1.2", "tls_min", flag_value="1.2", help="TLS 1.2 at least."),
     click.option("--tlsv1.3", "tls_min", flag_value="1.3", help="TLS 1.3 at least."),
     click.option(
@@ -97,6 +103,7 @@ class RequestOptions(Group):
     header: tuple[tuple[str, str], ...] = ()
     user_agent: str | None = None
     referer: str | None = None
+    cookie: tuple[str, ...] = ()
     user: str | None = None
     oauth2_bearer: str | None = None
     netrc: bool = False
@@ -115,10 +122,11 @@ _REQUEST: Final[Sequence[Callable[[Callback], Callback]]] = (
     ),
     click.option("-A", "--user-agent", metavar="NAME", help="Value of User-Agent."),
     click.option("-e", "--referer", metavar="URL", help="Value of Referer."),
+    click.option("-b", "--cookie", metavar="NAME=VALUE", help="Send this cookie.", **_MULTIPLE),
     click.option("-u", "--user", metavar="USER:PASSWORD", help="Credentials for the server."),
     click.option("--oauth2-bearer", metavar="TOKEN", help="Bearer token for the server."),
     click.option("-n", "--netrc", is_flag=True, help="Take credentials from ~/.netrc or $NETRC."),
-    click.option("--netrc-file", metavar="FILE", help="Take credentials from FILE."),
+    click.option("--netrc-file", type=FILE, metavar="FILE", help="Take credentials from FILE."),
     click.option(
         "--show-credentials", is_flag=True, help="Do not hide credentials in what is printed."
     ),

@@ -19,10 +19,17 @@ SECRET_FIELDS: Final = frozenset(
         "x-api-key",
         "x-auth-token",
         "x-amz-security-token",
+        "authentication-info",
+        "proxy-authentication-info",
     )
 )
 REDACTED: Final = "[redacted]"
-_USER_INFORMATION: Final = re.compile(r"(?<=://)[^/?#\s@]*@")
+_USER_INFORMATION: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+#: A field among bytes that are quoted as Python does it, up to where the next one begins.
+_QUOTED_FIELD: Final = re.compile(
+    rf"(?is)\b((?:{'|'.join(map(re.escape, sorted(SECRET_FIELDS)))})\s*:)"
+    r".*?(?=(?:\\r)?\\n(?![ ]|\\t)|\Z)"
+)
 # The scheme tells something and gives nothing away.
 _SCHEME: Final = re.compile(r"(?i:basic|bearer|digest|negotiate|ntlm) ")
 
@@ -42,6 +49,11 @@ def redact_value(name: str, value: str, show: bool = False) -> str:
 def redact_fields(pairs: Iterable[tuple[str, str]], show: bool = False) -> list[tuple[str, str]]:
     """Return *pairs* of field name and value as they may be shown."""
     return [(name, redact_value(name, value, show)) for name, value in pairs]
+
+
+def without_credentials(text: str) -> str:
+    """Return *text*, which may quote a part of what a server has sent, without credentials."""
+    return redact_text(_QUOTED_FIELD.sub(rf"\1 {REDACTED}", text))
 
 
 def redact_text(text: str) -> str:

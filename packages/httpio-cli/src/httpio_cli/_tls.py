@@ -41,6 +41,8 @@ def make_context(options: ConnectionOptions, environ: Mapping[str, str]) -> ssl.
     except (OSError, ssl.SSLError) as exc:
         reason = getattr(exc, "reason", None) or exc.strerror or exc
         raise _bad_ca(f"no certificates in {file!r}: {reason}") from exc
+    # Names are in subjectAltName, and nowhere else (RFC 9110 §4.3.4, RFC 9525 §2).
+    context.hostname_checks_common_name = False
     if options.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

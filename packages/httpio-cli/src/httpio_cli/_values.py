@@ -127,5 +127,7 @@ SIZE: Final = _Size("size", "a size")
 RATE: Final = _Size("rate", "a rate in bytes per second")
 #: A header field, as a pair of name and value; ``("@", PATH)`` for a file that has some.
 HEADER: Final = _Field()
+#: The name of a file or directory, which shells complete. Whoever opens it says what is wrong with it.
+FILE: Final = click.Path(allow_dash=True, readable=False)
 #: A number of at least 1.
 COUNT: Final = click.IntRange(min=1)

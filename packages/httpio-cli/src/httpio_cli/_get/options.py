@@ -9,7 +9,7 @@ import click
 
 from httpio_cli._group import members
 from httpio_cli._options import connection_options, output_options, request_options
-from httpio_cli._values import RATE, SECONDS, SIZE
+from httpio_cli._values import FILE, RATE, SECONDS, SIZE
 
 from .settings import FollowingOptions, SavingOptions
 
@@ -23,6 +23,7 @@ _SAVING: Final[Sequence[Callable[[Any], Any]]] = (
         "-o",
         "--output",
         "output_file",
+        type=FILE,
         metavar="FILE",
         help="Save the content in FILE; - is stdout.",
     ),
@@ -30,10 +31,10 @@ _SAVING: Final[Sequence[Callable[[Any], Any]]] = (
     click.option(
         "-J", "--remote-header-name", is_flag=True, help="With -O, by the name the server gives."
     ),
-    click.option("--output-dir", metavar="DIRECTORY", help="Where -o and -O put files."),
+    click.option("--output-dir", type=FILE, metavar="DIRECTORY", help="Where -o and -O put files."),
     click.option("--create-dirs", is_flag=True, help="Make directories that are not there."),
     click.option("-i", "--include", is_flag=True, help="Show the head of the response as well."),
-    click.option("-D", "--dump-header", metavar="FILE", help="Write the head to FILE."),
+    click.option("-D", "--dump-header", type=FILE, metavar="FILE", help="Write the head to FILE."),
     click.option("-f", "--fail", is_flag=True, help="Exit with 22 for a status from 400 on."),
     click.option("--fail-with-body", is_flag=True, help="The same, and show the content."),
     click.option("--max-filesize", type=SIZE, help="Refuse content that is larger."),
@@ -77,7 +78,7 @@ _CONTENT: Final[Sequence[Callable[[Any], Any]]] = (
     click.option(
         "--form-string", metavar="NAME=DATA", help="The same, @ and < mean nothing.", **_MULTIPLE
     ),
-    click.option("-T", "--upload-file", metavar="FILE", help="Send FILE; - is stdin."),
+    click.option("-T", "--upload-file", type=FILE, metavar="FILE", help="Send FILE; - is stdin."),
     click.option("-G", "--get", "in_query", is_flag=True, help="Put the data in the query."),
 )
 _OTHER: Final[Sequence[Callable[[Any], Any]]] = (
@@ -94,8 +95,20 @@ _OTHER: Final[Sequence[Callable[[Any], Any]]] = (
         "--expect100-size",
         type=SIZE,
         default=1024 * 1024,
-        show_default="1M",
-        help="Announce content of at least this size first.",
+        help="Announce content of at least this size first; by default 1M.",
+    ),
+    click.option(
+        "-#",
+        "--progress-bar",
+        "-g",
+        "--globoff",
+        "-N",
+        "--no-buffer",
+        "--http1.1",
+        "as_in_curl",
+        is_flag=True,
+        expose_value=False,
+        help="For habits from curl: it is so anyway.",
     ),
     click.option("--print-curl", is_flag=True, help="Print the same for curl; send nothing."),
     click.option("--print-python", is_flag=True, help="Print a program for httpio; send nothing."),

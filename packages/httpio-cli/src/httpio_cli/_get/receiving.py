@@ -209,9 +209,12 @@ def _http_error(response: HTTPResponse, url: URL) -> CommandError:
 def _truncated(
     exc: ConnectionClosed, received: int, response: HTTPResponse, url: URL
 ) -> CommandError:
+    # A TLS connection that ends without close_notify was cut off, and nothing broke.
+    was_lost = isinstance(exc.__cause__, ConnectionResetError)
     return CommandError(
-        ExitCode.PARTIAL,
-        f"{url}: the connection ended after {received}{_of_all(response)} bytes of content",
+        ExitCode.RECEIVE_FAILED if was_lost else ExitCode.PARTIAL,
+        f"{url}: the connection {'broke' if was_lost else 'ended'} after "
+        f"{received}{_of_all(response)} bytes of content",
         "try again",
     )
 

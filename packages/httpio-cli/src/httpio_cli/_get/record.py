@@ -40,6 +40,7 @@ class Record:
         self.filename = ""
         self.exit_code = 0
         self.error = ""
+        self.ssl_verify_result = 0
         #: What came before the content, redirects and interim responses included.
         self.heads: list[bytes] = []
         #: Whether credentials may be shown.

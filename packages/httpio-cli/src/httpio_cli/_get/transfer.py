@@ -93,7 +93,8 @@ class Transfers:
                 ):
                     raise
             self.progress.close()
-            self.note(f"{why}: trying again in {pause:g} s, {following.retry - attempt} tries left")
+            left = following.retry - attempt
+            self.note(f"{why}: attempt {attempt + 1} in {pause:g} s, {left} more after that")
             sleep(pause)
             record.begin_again()
 
@@ -237,7 +238,7 @@ class _Attempt:
             self._deadline.rest()
             raise CommandError(
                 ExitCode.TIMED_OUT,
-                f"{self._url}: no connection within {limit:g} seconds",
+                f"{self._url}: no connection within {limit:g} s",
                 "check the route, or allow more by --connect-timeout",
             ) from exc
 
@@ -335,6 +336,7 @@ class _Attempt:
     def _explain(self, exc: BaseException) -> CommandError:
         if isinstance(exc, ConnectionTimedOut):
             self._deadline.rest()
+        self._record.ssl_verify_result = getattr(exc, "verify_code", 0)
         return explain(exc, str(self._url), self._transfers.connections.proxy_address(self._url))
 
     def _closed(
@@ -348,10 +350,11 @@ class _Attempt:
                 f"{error.what} after {self._record.size_upload} bytes of content",
                 "see what the server's log says",
             )
-        if exc.reason is CloseReason.SERVER_CLOSED and not observer.has_received:
+        if exc.reason is CloseReason.SERVER_CLOSED:
+            when = "in the middle of a head" if observer.has_received else "without an answer"
             return CommandError(
                 ExitCode.EMPTY_RESPONSE,
-                f"{self._url}: the server closed the connection without an answer",
+                f"{self._url}: the server closed the connection {when}",
                 "try again; see what the server's log says",
             )
         return error

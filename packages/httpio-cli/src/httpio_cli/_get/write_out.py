@@ -70,6 +70,7 @@ VARIABLES: Final[dict[str, Callable[[Record], str]]] = {
     "size_upload": lambda record: str(record.size_upload),
     "speed_download": lambda record: _speed(record.size_download, record),
     "speed_upload": lambda record: _speed(record.size_upload, record),
+    "ssl_verify_result": lambda record: str(record.ssl_verify_result),
     "time_appconnect": _time("appconnect"),
     "time_connect": _time("connect"),
     "time_namelookup": _time("namelookup"),
@@ -89,7 +90,7 @@ def as_json(record: Record) -> dict[str, object]:
         value = value_of(record)
         if name.startswith(("time_", "speed_")):
             found[name] = float(value)
-        elif name.startswith(("size_", "num_")) or name.endswith(("_port", "code")):
+        elif name.startswith(("size_", "num_", "ssl_")) or name.endswith(("_port", "code")):
             found[name] = int(value)
         else:
             found[name] = value or None
@@ -127,13 +128,16 @@ def check_format(text: str) -> None:
     """Raise `CommandError` for a variable that is not known, before anything is sent."""
     for found in _ITEM.finditer(text):
         name = found[2]
-        if name is not None and name not in VARIABLES and name not in _SPECIAL:
+        if name is not None and name not in VARIABLES and name not in SPECIAL:
             raise CommandError(
-                ExitCode.USAGE, f"-w: there is no variable {name!r}", "the manual lists them"
+                ExitCode.USAGE,
+                f"-w: there is no variable {name!r}",
+                "docs and 'man httpio-get' list them",
             )
 
 
-_SPECIAL: Final = frozenset(("json", "header_json", "stderr", "stdout", "onerror"))
+#: What is none of a transfer's figures.
+SPECIAL: Final = frozenset(("json", "header_json", "stderr", "stdout", "onerror"))
 
 
 def write_out(text: str, record: Record) -> None:

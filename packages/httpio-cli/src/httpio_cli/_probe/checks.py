@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from httpio import ConnectionTimedOut, HTTPIOError
 from httpio_cli._errors import CommandError, said_by
+from httpio_cli._redaction import without_credentials
 
 from . import connection_checks, pipeline_checks, upload_checks
-from .fields import without_credentials
 from .model import CheckResult, Verdict
 from .subject import CannotCheck, CannotTell
 

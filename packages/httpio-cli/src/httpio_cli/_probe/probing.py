@@ -23,10 +23,10 @@ from httpio import (
 )
 from httpio_cli._errors import CommandError, explain
 from httpio_cli._exit_codes import ExitCode
+from httpio_cli._redaction import without_credentials
 
 from .certificate import now, unverified
 from .exchange import duplicate, merged
-from .fields import without_credentials
 from .model import Peer, ResponseFacts, Sample
 from .phases import PhaseTracer
 
