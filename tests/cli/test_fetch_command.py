@@ -756,7 +756,7 @@ class TestRedirects:
             secure.resources["/x"] = status("302 Found", Location=f"{site.url}/a")
             command = (f"{secure.url}/x", "-L", "--cacert", certificates.authority_file)
             done = fetch(out, *command)
-            assert (done.code, "--allow-downgrade" in done.stderr) == (3, True)
+            assert (done.code, "--allow-downgrade" in done.stderr) == (47, True)
             assert site.connections == 0
             assert fetch(out, *command, "--allow-downgrade").code == 0
         assert contents(out) == {"x": made["a"]}

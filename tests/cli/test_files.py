@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,22 @@ def test_note_is_json(tmp_path: Path) -> None:
     part.keep()
     note = json.loads((tmp_path / "file.part.json").read_text())
     assert note == {"url": URL, "validator": 'W"'}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994",
+    ],
+)
+def test_dates_in_their_three_forms(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9110 §5.6.7, wherever this machine is."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert http_time(value) == 784111777
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()

@@ -46,6 +46,7 @@ SHARED = [
     "_tracers",
     "_connector",
     "_fields",
+    "_redirects",
 ]
 #: The modules of each command, in the order in which they may import each other.
 COMMANDS = {

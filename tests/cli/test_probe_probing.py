@@ -180,7 +180,8 @@ def test_no_way_from_https_to_http(scripted_server: ServerFactory) -> None:
     url = parse_url(f"https://{server.host}:{server.port}/")
     (sample,) = follow(lambda hop: target_of(server), url, Request(), 5)
     assert sample.error is not None
-    assert "not followed" in sample.error.what
+    assert "which is not encrypted" in sample.error.what
+    assert "--allow" not in sample.error.hint
     assert sample.error.code is ExitCode.TOO_MANY_REDIRECTS
 
 

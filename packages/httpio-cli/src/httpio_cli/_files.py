@@ -249,9 +249,12 @@ def strong_validator(etag: str | None, last_modified: str | None, date: str | No
 
 def http_time(value: str) -> float | None:
     """Return the seconds since 1970 that an HTTP date stands for (RFC 9110 §5.6.7)."""
+    from datetime import UTC
     from email.utils import parsedate_to_datetime
 
     try:
-        return parsedate_to_datetime(value).timestamp()
+        date = parsedate_to_datetime(value)
+        # The obsolete form without a zone is GMT as well.
+        return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None

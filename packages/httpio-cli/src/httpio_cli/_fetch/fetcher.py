@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from httpio._replay import retry_after
 from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
+from httpio_cli._redirects import followed, location_of, too_many
 
 from .lane import Lane
 from .limits import RateLimit
@@ -331,28 +332,15 @@ class Fetcher:
     def _redirect(self, job: Job, response: HTTPResponse) -> None:
         status, old = response.status, job.url
         job.redirects += 1
-        if job.redirects > self.settings.max_redirs:
-            error = CommandError(
-                ExitCode.TOO_MANY_REDIRECTS,
-                f"{job.wanted.url}: more than {self.settings.max_redirs} redirects",
-                "allow more with --max-redirs",
-            )
-            self.failed(job, error, status=status)
-            return
         try:
-            url = old.join(response.headers["Location"])
+            if job.redirects > self.settings.max_redirs:
+                raise too_many(job.wanted.url, self.settings.max_redirs)
+            location = location_of(response)
+            assert location is not None
+            url = followed(old, location, allow_downgrade=self.settings.downgrade)
         except CommandError as exc:
-            self.failed(
-                job, CommandError(exc.code, f"{old} redirects: {exc.what}", exc.hint), status=status
-            )
-            return
-        if old.scheme == "https" and url.scheme == "http" and not self.settings.downgrade:
-            error = CommandError(
-                ExitCode.BAD_URL,
-                f"{old} redirects to {url}, which anybody can read and change on the way",
-                "--allow-downgrade follows it",
-            )
-            self.failed(job, error, status=status)
+            what = exc.what if str(old) in exc.what else f"{old} redirects: {exc.what}"
+            self.failed(job, CommandError(exc.code, what, exc.hint), status=status)
             return
         self._origins[old.origin].settled()
         # Once it has led elsewhere, nothing that comes from there is trusted.

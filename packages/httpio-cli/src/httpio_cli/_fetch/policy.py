@@ -8,6 +8,7 @@ from random import uniform
 
 from httpio_cli._errors import CommandError
 from httpio_cli._exit_codes import ExitCode
+from httpio_cli._redirects import location_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 TEMPORARY: Final = frozenset((408, 429, 500, 502, 503, 504))
 #: The others of the class, such as 202 and 204, have content that is about something else, or none.
 _FILES: Final = frozenset((200, 203))
-_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 #: The longest pause before another attempt that nobody has asked for, in seconds.
 _LONGEST_PAUSE: Final = 60.0
 # RFC 9110 §14.4
@@ -59,7 +59,7 @@ def judge(response: HTTPResponse, job: Job) -> Verdict:
         return Verdict.NOT_MODIFIED if job.conditions else Verdict.FAILURE
     if status == 416 and job.resume is not None:
         return Verdict.START_AGAIN
-    if status in _REDIRECTS and response.headers["Location"] is not None:
+    if location_of(response) is not None:
         return Verdict.REDIRECT
     return Verdict.TEMPORARY if status in TEMPORARY else Verdict.FAILURE
 

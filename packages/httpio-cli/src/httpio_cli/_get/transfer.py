@@ -9,6 +9,7 @@ from httpio import CloseReason, ConnectionClosed, ConnectionTimedOut, EarlyRespo
 from httpio_cli._deadline import Deadline
 from httpio_cli._errors import CommandError, explain
 from httpio_cli._exit_codes import ExitCode
+from httpio_cli._redirects import too_many
 from httpio_cli._response_fields import field
 
 from .connections import note_addresses
@@ -158,11 +159,7 @@ class _Attempt:
             if self._follow(response):
                 redirects += 1
                 if redirects > self._settings.following.max_redirs:
-                    raise CommandError(
-                        ExitCode.TOO_MANY_REDIRECTS,
-                        f"{self._first}: more than {redirects - 1} redirects",
-                        "allow more with --max-redirs",
-                    )
+                    raise too_many(self._first, self._settings.following.max_redirs)
                 continue
             receiver = Receiver(
                 self._settings,

@@ -24,6 +24,7 @@ from httpio import (
 from httpio_cli._errors import CommandError, explain
 from httpio_cli._exit_codes import ExitCode
 from httpio_cli._redaction import without_credentials
+from httpio_cli._redirects import REDIRECTS, becomes_get, followed, too_many
 
 from .certificate import now, unverified
 from .exchange import duplicate, merged
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
 
 _PIECE: Final = 64 * 1024
-_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 
 
 @dataclass(frozen=True)
@@ -270,28 +270,17 @@ def follow(
         if sample.error is not None or response is None or max_redirects < 0:
             return samples
         location = response.field("Location")
-        if response.status not in _REDIRECTS or location is None:
+        if response.status not in REDIRECTS or location is None:
             return samples
         try:
             if len(samples) > max_redirects:
-                raise CommandError(
-                    ExitCode.TOO_MANY_REDIRECTS,
-                    f"{sample.url}: more than {max_redirects} redirects",
-                    "allow more by --max-redirs",
-                )
-            following = url.join(location)
-            if url.scheme == "https" and following.scheme == "http":
-                raise CommandError(
-                    ExitCode.TOO_MANY_REDIRECTS,
-                    f"{sample.url}: redirected from https to {following}, which is not followed",
-                    "probe that URL itself",
-                )
+                raise too_many(url, max_redirects)
+            following = followed(url, location)
         except CommandError as exc:
             samples[-1] = replace(sample, error=exc)
             return samples
-        if response.status == 303 or (response.status < 303 and request.method == "POST"):
-            method = "HEAD" if request.method == "HEAD" else "GET"
-            request = replace(request, method=method, content=None)
+        if becomes_get(response.status, request.method):
+            request = replace(request, method="GET", content=None)
         url = following
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from httpio_cli._files import http_time
 from httpio_cli._terminal import sanitise
 
 from .expectations import State, worst
@@ -131,14 +132,9 @@ def _add_probe(
 
 
 def _add_last_modified(collected: _Metrics, sample: Sample, labels: dict[str, str]) -> None:
-    from email.utils import parsedate_to_datetime
-
     value = sample.response.field("Last-Modified") if sample.response else None
-    if value is None:
-        return
-    try:
-        seconds = parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError, TypeError, IndexError):
+    seconds = None if value is None else http_time(value)
+    if seconds is None:
         return
     collected.add("probe_http_last_modified_timestamp_seconds", seconds, labels)
 

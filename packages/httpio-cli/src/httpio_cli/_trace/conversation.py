@@ -23,6 +23,7 @@ from httpio import (
 )
 from httpio_cli._errors import CommandError, explain
 from httpio_cli._exit_codes import ExitCode
+from httpio_cli._redirects import becomes_get, followed, location_of, too_many
 
 from .recording import failure_of
 
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 MAX_IN_FLIGHT: Final = 64
 #: Seconds by which one time limit can be told from another.
 _MOMENT: Final = 0.01
-_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 #: After these a server may be asked again, if all that it has begun to answer is complete.
 _PROPER_ENDS: Final = (
     CloseReason.SERVER_ANNOUNCED_CLOSE,
@@ -151,8 +151,8 @@ class Conversation:
 
     def answered(self, question: Question, response: HTTPResponse) -> None:
         """See whether *response* leads elsewhere."""
-        location: str | None = response.headers["Location"]
-        if not self._manner.max_redirects or response.status not in _REDIRECTS or not location:
+        location = location_of(response)
+        if not self._manner.max_redirects or location is None:
             return
         try:
             self._redirected.append(self._follow(question, response.status, location))
@@ -160,23 +160,11 @@ class Conversation:
             self.errors.append(exc)
 
     def _follow(self, question: Question, status: int, location: str) -> Question:
-        url = question.url.join(location)
+        url = followed(question.url, location, allow_downgrade=self._manner.allow_downgrade)
         if question.hops >= self._manner.max_redirects:
-            raise CommandError(
-                ExitCode.TOO_MANY_REDIRECTS,
-                f"{question.url}: more than {self._manner.max_redirects} redirects",
-                "allow more by --max-redirs, if that is no loop",
-            )
-        is_downgrade = question.url.scheme == "https" and url.scheme == "http"
-        if is_downgrade and not self._manner.allow_downgrade:
-            raise CommandError(
-                ExitCode.TOO_MANY_REDIRECTS,
-                f"{question.url} redirects to {url}, which is not encrypted",
-                "allow that with --allow-downgrade",
-            )
+            raise too_many(question.url, self._manner.max_redirects)
         method, content = question.method, question.content
-        # RFC 9110 §15.4: 303 always asks for GET, and with 301 and 302 everybody makes it of POST.
-        if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
+        if becomes_get(status, method):
             method, content = "GET", None
         return replace(
             question,
