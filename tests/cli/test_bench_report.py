@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections import Counter
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -219,3 +220,15 @@ class TestBrowser:
         bars = [attributes for tag, attributes in page.elements if tag == "rect"]
         assert sum(float(bar.get("width") or 0) > 1 for bar in bars) >= 6
         assert {"requests/s (left)", "p99 in ms (right)", "2xx", "5xx"} <= {*page.texts}
+
+
+def test_imports_are_what_they_were() -> None:
+    """pygal is no reason for a warning, in whatever is imported after it."""
+    code = (
+        "import httpio_cli._bench.charts, importlib.util\n"
+        "assert importlib.util.find_spec('no_such_module') is None"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

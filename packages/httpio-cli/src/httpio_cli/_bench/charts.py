@@ -5,6 +5,7 @@ Colours are variables of the page, which has them in light and dark.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from math import log10
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
         def add(self, title: str, values: Sequence[object], **options: object) -> object: ...
         def render_tree(self) -> _Element: ...
 
+
+# pygal has its maps found in a way that Python 3.12 has dropped. 3.11 warns of that at every import
+# that finds nothing, and we draw no maps.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 #: Colours that the page defines.
 COLOURS: Final = 8
