@@ -106,7 +106,6 @@ PARALLEL = [f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=loadfile"]
 # What tells whether the distributions are whole. That the code is right is for the sessions `tests`.
 OF_WHAT_IS_INSTALLED = [
     "tests/docs",
-    "tests/examples",
     "tests/typing",
     "tests/cli/test_command.py",
     "tests/aio/test_package.py",

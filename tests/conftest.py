@@ -23,9 +23,26 @@ settings.register_profile(
 settings.load_profile("httpio")
 
 
-#: Directories whose tests go through every driver, every server, thousands of random inputs, or whole
-#: programs.
-EXHAUSTIVE_DIRECTORIES = ("tests/cli/", "tests/conformance/", "tests/fuzz/", "tests/servers/")
+#: What begins so goes through every driver, every server, every point of a conversation, thousands of
+#: random inputs, or whole programs.
+EXHAUSTIVE = (
+    "tests/adapters/test_pool",
+    "tests/cli/",
+    "tests/conformance/",
+    "tests/core/test_bulk.py",
+    "tests/core/test_content.py",
+    "tests/core/test_decoders.py",
+    "tests/core/test_dropping.py",
+    "tests/core/test_early_answers.py",
+    "tests/core/test_feeding.py",
+    "tests/core/test_pipeline",
+    "tests/core/test_ranges.py",
+    "tests/core/test_recovery.py",
+    "tests/docs/",
+    "tests/examples/",
+    "tests/fuzz/",
+    "tests/servers/",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the exhaustive tests that are not in the share that was asked for."""
     for item in items:
-        if item.nodeid.startswith(EXHAUSTIVE_DIRECTORIES):
+        if item.nodeid.startswith(EXHAUSTIVE):
             item.add_marker("exhaustive")
     share = config.getoption("--share")
     if share is None:
