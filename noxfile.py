@@ -155,8 +155,9 @@ def mypy(session: nox.Session) -> None:
     sources = [f"{path}/src" for path in DISTRIBUTIONS]
     others = ("tests", "examples", "benchmarks", "docs", "noxfile.py")
     sources += [path for path in others if (ROOT / path).exists()]
+    workers = f"--num-workers={os.cpu_count() or 1}"
     for version in PYTHONS:
-        session.run("mypy", f"--python-version={version}", *sources)
+        session.run("mypy", workers, f"--python-version={version}", *sources)
 
 
 @nox.session
