@@ -32,7 +32,9 @@ HEAVY = {
     "zlib",
 }
 #: What a simple GET has to do without.
-UNNEEDED_BY_GET = HEAVY - {"httpio", "socket", "urllib", "selectors", "ipaddress", "zlib"} | {
+UNNEEDED_BY_GET = HEAVY - {"httpio", "socket", "selectors", "zlib"} | {
+    "json",
+    "pathlib",
     "email.message",
     "netrc",
     "mimetypes",

@@ -7,7 +7,6 @@ option, in a table that is named after a command for that one.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from ._errors import CommandError, cannot_read
 from ._exit_codes import ExitCode
@@ -15,6 +14,7 @@ from ._exit_codes import ExitCode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
+    from pathlib import Path
 
     from click import Option
 
@@ -25,15 +25,23 @@ def config_path(environ: Mapping[str, str]) -> Path | None:
     That is ``$HTTPIO_CONFIG``, or ``httpio/config.toml`` in ``$XDG_CONFIG_HOME``, by default
     ``~/.config`` (XDG Base Directory Specification).
     """
-    if named := environ.get("HTTPIO_CONFIG"):
-        return Path(named)
+    path = environ.get("HTTPIO_CONFIG")
+    if not path:
+        path = _default_path(environ)
+        if not os.path.exists(path):
+            return None
+    from pathlib import Path
+
+    return Path(path)
+
+
+def _default_path(environ: Mapping[str, str]) -> str:
     base = environ.get("XDG_CONFIG_HOME", "")
     # Relative paths are to be ignored, says the specification.
     if not os.path.isabs(base):
         home = environ.get("HOME") or os.path.expanduser("~")
         base = os.path.join(home, ".config")
-    path = os.path.join(base, "httpio", "config.toml")
-    return Path(path) if os.path.exists(path) else None
+    return os.path.join(base, "httpio", "config.toml")
 
 
 def read_config(path: Path) -> dict[str, object]:

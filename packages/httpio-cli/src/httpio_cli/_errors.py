@@ -94,11 +94,10 @@ def explain(
 
 
 #: What exceptions of `httpio` tell programmers, who have objects to go on with.
-_FOR_PROGRAMMERS: Final = re.compile(
-    r"^the connection cannot be used any more: "
+_FOR_PROGRAMMERS: Final = (
+    r"(?s)^the connection cannot be used any more: "
     r"|; \d+ requests? ha(?:s|ve) no complete response.*"
-    r"|; [^;]*\b(?:read_raw|reset)\(\).*",
-    re.DOTALL,
+    r"|; [^;]*\b(?:read_raw|reset)\(\).*"
 )
 
 
@@ -106,7 +105,7 @@ def said_by(exc: BaseException) -> str:
     """Return what *exc* says, without what is for programmers only, and without credentials."""
     from ._redaction import without_credentials
 
-    return without_credentials(_FOR_PROGRAMMERS.sub("", str(exc)))
+    return without_credentials(re.sub(_FOR_PROGRAMMERS, "", str(exc)))
 
 
 def _of_httpio(exc: BaseException, at: str, proxy: tuple[str, int] | None) -> CommandError | None:

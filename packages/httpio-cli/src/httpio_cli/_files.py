@@ -7,11 +7,9 @@ beside it that says what it is a part of.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
 
 from ._errors import CommandError, cannot_write
 from ._exit_codes import ExitCode
@@ -29,6 +27,8 @@ def safe_name(path: str) -> str | None:
 
     Never ``.``, ``..``, or a name with a separator or a control character in it.
     """
+    from urllib.parse import unquote
+
     name = unquote(path.partition("?")[0].rpartition("/")[2], errors="replace")
     return clean_name(name)
 
@@ -125,6 +125,8 @@ class PartFile:
         """
         try:
             size = self.part.stat().st_size
+            import json
+
             note = json.loads(self._note.read_text())
         except (OSError, ValueError):
             return None
@@ -144,6 +146,8 @@ class PartFile:
                 self._note.unlink(missing_ok=True)
             else:
                 with open(self._note, "w", encoding="utf-8", opener=_open_no_link) as file:
+                    import json
+
                     json.dump({"url": url, "validator": validator}, file)
         except OSError as exc:
             self._close()

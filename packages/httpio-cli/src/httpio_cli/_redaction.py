@@ -24,14 +24,15 @@ SECRET_FIELDS: Final = frozenset(
     )
 )
 REDACTED: Final = "[redacted]"
-_USER_INFORMATION: Final = re.compile(r"(?<=://)[^/?#\s]*@")
+# Patterns are compiled where they are needed, which for most commands is nowhere.
+_USER_INFORMATION: Final = r"(?<=://)[^/?#\s]*@"
 #: A field among bytes that are quoted as Python does it, up to where the next one begins.
-_QUOTED_FIELD: Final = re.compile(
+_QUOTED_FIELD: Final = (
     rf"(?is)\b((?:{'|'.join(map(re.escape, sorted(SECRET_FIELDS)))})\s*:)"
     r".*?(?=(?:\\r)?\\n(?![ ]|\\t)|\Z)"
 )
 # The scheme tells something and gives nothing away.
-_SCHEME: Final = re.compile(r"(?i:basic|bearer|digest|negotiate|ntlm) ")
+_SCHEME: Final = r"(?i:basic|bearer|digest|negotiate|ntlm) "
 
 
 def redact_value(name: str, value: str, show: bool = False) -> str:
@@ -42,7 +43,7 @@ def redact_value(name: str, value: str, show: bool = False) -> str:
         cookie, _, attributes = value.partition(";")
         rest = f";{attributes}" if attributes else ""
         return f"{cookie.partition('=')[0]}={REDACTED}{rest}"
-    scheme = _SCHEME.match(value)
+    scheme = re.match(_SCHEME, value)
     return f"{scheme[0] if scheme else ''}{REDACTED}"
 
 
@@ -53,9 +54,9 @@ def redact_fields(pairs: Iterable[tuple[str, str]], show: bool = False) -> list[
 
 def without_credentials(text: str) -> str:
     """Return *text*, which may quote a part of what a server has sent, without credentials."""
-    return redact_text(_QUOTED_FIELD.sub(rf"\1 {REDACTED}", text))
+    return redact_text(re.sub(_QUOTED_FIELD, rf"\1 {REDACTED}", text))
 
 
 def redact_text(text: str) -> str:
     """Return *text* without the user information of the URLs in it."""
-    return _USER_INFORMATION.sub("***@", text)
+    return re.sub(_USER_INFORMATION, "***@", text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, unquote, urljoin
 
 from ._errors import CommandError
 from ._exit_codes import ExitCode
@@ -64,6 +63,8 @@ class URL(Group):
         User information in it is dropped. Raises `CommandError` if that is no http or https URL.
         """
         # Servers send bytes, which came as one character each: they go back as the same bytes.
+        from urllib.parse import quote, urljoin
+
         encoded = quote(location.encode("latin-1", "replace"), safe=f"#{_AS_THEY_ARE}")
         try:
             joined = parse_url(urljoin(str(self), encoded))
@@ -119,10 +120,25 @@ def parse_url(text: str) -> URL:
         scheme=scheme,
         hostname=hostname,
         port=port,
-        target=quote(target, safe=_AS_THEY_ARE),
-        user=unquote(user) if at else None,
-        password=unquote(password) if colon else None,
+        target=target if target.isascii() else _encode(target),
+        user=_decode(user) if at else None,
+        password=_decode(password) if colon else None,
     )
+
+
+# urllib.parse is for URLs that are not plain: it costs more than all that is done here.
+
+
+def _encode(target: str) -> str:
+    from urllib.parse import quote
+
+    return quote(target, safe=_AS_THEY_ARE)
+
+
+def _decode(text: str) -> str:
+    from urllib.parse import unquote
+
+    return unquote(text)
 
 
 def _check_hostname(hostname: str) -> None:

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-_NUMBER: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-zµ]*)")
+_NUMBER: Final = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-zµ]*)"
 _SECONDS: Final = {
     "": 1.0,
     "us": 1e-6,
@@ -24,8 +24,8 @@ _SECONDS: Final = {
 }
 _BYTES: Final = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 # RFC 9110 §5.1, §5.5, as far as a line can say it.
-_FIELD_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_FIELD_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_FIELD_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_FIELD_VALUE: Final = r"[\t\x20-\x7e\x80-\xff]*"
 
 
 class _Seconds(click.ParamType[float]):
@@ -37,7 +37,7 @@ class _Seconds(click.ParamType[float]):
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             number, unit = float(value), ""
         else:
-            found = _NUMBER.fullmatch(str(value))
+            found = re.fullmatch(_NUMBER, str(value))
             if found is None or found[2] not in _SECONDS:
                 self.fail(f"expected a time such as 5, 0.5s, 50ms or 2m, got {value!r}", param, ctx)
             number, unit = float(found[1]), found[2]
@@ -57,7 +57,7 @@ class _Size(click.ParamType[int]):
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
             return value
         text = str(value).lower()
-        found = _NUMBER.fullmatch(text.removesuffix("b").removesuffix("i"))
+        found = re.fullmatch(_NUMBER, text.removesuffix("b").removesuffix("i"))
         if found is None or found[2] not in _BYTES:
             self.fail(f"expected {self._what} such as 4096, 10k or 1.5M, got {value!r}", param, ctx)
         size = float(found[1]) * _BYTES[found[2]]
@@ -102,13 +102,13 @@ def check_field(name: str, value: str, fail: _Fail) -> tuple[str, str]:
 
     A line end in either would let its author write fields, or requests, of his own.
     """
-    if not _FIELD_NAME.fullmatch(name):
+    if not re.fullmatch(_FIELD_NAME, name):
         fail(f"expected a field name (RFC 9110 §5.1), got {name!r}")
     if value == REMOVED:
         return name, value
     # As bytes in UTF-8, one character each.
     value = value.strip(" \t").encode("utf-8", "surrogateescape").decode("latin-1")
-    if not _FIELD_VALUE.fullmatch(value):
+    if not re.fullmatch(_FIELD_VALUE, value):
         fail(f"the value of {name} has control characters in it, which no field can have")
     return name, value
 

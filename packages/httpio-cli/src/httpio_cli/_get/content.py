@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote_plus
 
 from httpio_cli._errors import CommandError, cannot_read
 from httpio_cli._exit_codes import ExitCode
@@ -149,6 +148,8 @@ def urlencoded_part(text: str) -> bytes:
 
     ``content``, ``=content``, ``name=content``, ``@file`` or ``name@file``; the name is left alone.
     """
+    from urllib.parse import quote_plus
+
     name, equals, content = text.partition("=")
     if equals:
         encoded = quote_plus(os.fsencode(content))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from httpio_cli._errors import CommandError, cannot_write
@@ -23,6 +22,8 @@ from httpio_cli._running import stdout
 from httpio_cli._terminal import stdout_is_terminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from httpio import HTTPResponse
     from httpio_cli._urls import URL
 
@@ -173,6 +174,10 @@ class Destination:
         *response* may have a name for it.
         """
         options = self._options
+        if self.is_stdout:
+            return None
+        from pathlib import Path
+
         directory = Path(options.output_dir or ".")
         if options.remote_name:
             name = None
@@ -185,8 +190,6 @@ class Destination:
                     ExitCode.WRITE_FAILED, f"there is no file name in {url}", "give one with -o"
                 )
             path = ensure_inside(directory, Path(name))
-        elif options.output_file in (None, "-"):
-            return None
         elif options.output_dir is None:
             path = Path(options.output_file or "")
             if path.is_symlink():
